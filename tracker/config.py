@@ -1,0 +1,156 @@
+"""Every setting in one table, and the frozen Config read from it: the only reader of the environment."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+
+class ConfigError(Exception):
+    """A setting holds a value that cannot work; the message names the setting and says what it takes."""
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _path(value: str) -> Path:
+    return Path(value).expanduser()
+
+
+def _whole_number(least: int, most: int) -> Callable[[str], int]:
+    def parse(value: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,16}", value) or not least <= int(value) <= most:
+            raise ValueError(f"a whole number from {least} to {most}")
+        return int(value)
+
+    return parse
+
+
+_ORIGIN = re.compile(r"https?://(\*\.)?[A-Za-z0-9._-]+(:[0-9]{1,5})?")
+
+
+def _origins(value: str) -> tuple[str, ...]:
+    origins = tuple(part.strip().rstrip("/").lower() for part in value.split(",") if part.strip())
+    for origin in origins:
+        if not _ORIGIN.fullmatch(origin):
+            raise ValueError("origins like https://shop.example or https://*.myshopify.com, with commas between them")
+    return origins
+
+
+def _log_level(value: str) -> str:
+    if value.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+        raise ValueError("DEBUG, INFO, WARNING or ERROR")
+    return value.upper()
+
+
+def _url(value: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", value):
+        raise ValueError("an address that begins with http:// or https://")
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One environment variable: its name, how its text is read, and what an owner needs to know of it."""
+
+    name: str
+    parse: Callable[[str], Any]
+    help: str
+
+
+def _setting(name: str, parse: Callable[[str], Any], default: Any, help: str) -> Any:
+    return field(default=default, metadata={"setting": Setting(name, parse, help)})
+
+
+_COUNT = _whole_number(1, 1_000_000)
+_BYTES = _whole_number(256, 1 << 30)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """What the service was told, checked once at the start. Sizes are bytes, times are seconds."""
+
+    storage_file: Path = _setting(
+        "TRACKER_STORAGE_FILE",
+        _path,
+        Path("tracker_storage.json"),
+        "The JSON file that keeps the sessions. On Render, put it on a mounted disk.",
+    )
+    allowed_origins: tuple[str, ...] = _setting(
+        "ALLOWED_ORIGINS",
+        _origins,
+        (),
+        "The shop's addresses, with commas between them; `https://*.myshopify.com` stands for one label."
+        " Empty: any site may post.",
+    )
+    admin_token: str = _setting(
+        "ADMIN_TOKEN",
+        _text,
+        "",
+        "The owner's key to /sessions: a long random text. Empty: /sessions is closed.",
+    )
+    groq_api_key: str = _setting("GROQ_API_KEY", _text, "", "The key for Groq. Empty: the local rules answer.")
+    groq_model: str = _setting("GROQ_MODEL", _text, "openai/gpt-oss-20b", "The model that is asked.")
+    groq_base_url: str = _setting(
+        "GROQ_BASE_URL",
+        _url,
+        "https://api.groq.com",
+        "Another server that speaks the same protocol, for tests and local models.",
+    )
+    trusted_proxies: int = _setting(
+        "TRUSTED_PROXIES",
+        _whole_number(0, 10),
+        0,
+        "How many proxies stand before the service and may say who called (X-Forwarded-...).",
+    )
+    log_level: str = _setting("LOG_LEVEL", _log_level, "INFO", "DEBUG, INFO, WARNING or ERROR.")
+    max_body_bytes: int = _setting(
+        "MAX_BODY_BYTES", _BYTES, 1 << 20, "The largest body taken, after decompression."
+    )
+    max_event_bytes: int = _setting(
+        "MAX_EVENT_BYTES", _BYTES, 8192, "The largest event kept; a larger one is left out."
+    )
+    max_depth: int = _setting(
+        "MAX_DEPTH", _whole_number(4, 200), 16, "How deep a body may nest, its outermost brace being 1."
+    )
+    max_body_events: int = _setting("MAX_BODY_EVENTS", _COUNT, 5000, "How many events one body may hold.")
+    max_pages: int = _setting("MAX_PAGES", _COUNT, 200, "How many pages one body, and one session, may hold.")
+    max_session_events: int = _setting(
+        "MAX_SESSION_EVENTS", _COUNT, 5000, "How many events a session keeps: the newest."
+    )
+    max_session_bytes: int = _setting(
+        "MAX_SESSION_BYTES", _BYTES, 2 << 20, "How many bytes of events a session keeps: the newest."
+    )
+
+    def __repr__(self) -> str:
+        """Without any value: a configuration that lands in a log or a trace must not carry the keys there."""
+        return f"<Config of {len(fields(self))} settings>"
+
+
+SETTINGS: Mapping[str, tuple[str, Setting, Any]] = {
+    f.metadata["setting"].name: (f.name, f.metadata["setting"], f.default) for f in fields(Config)
+}
+"""Environment name -> (Config attribute, the setting, its default)."""
+
+
+def load_config(environment: Mapping[str, str] | None = None) -> Config:
+    """Read every setting from the environment; an absent or empty variable takes its default.
+
+    Raises ConfigError naming the first variable that cannot be used.
+    """
+    source = os.environ if environment is None else environment
+    values: dict[str, Any] = {}
+    for name, (attribute, setting, _default) in SETTINGS.items():
+        text = source.get(name, "").strip()
+        if not text:
+            continue
+        try:
+            values[attribute] = setting.parse(text)
+        except ValueError as error:
+            raise ConfigError(f"{name} must be {error}") from None
+    return Config(**values)

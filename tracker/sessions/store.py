@@ -1,0 +1,98 @@
+"""The port to wherever sessions are kept: what every store promises, and how it fails.
+
+    StoreError                 the store cannot do what was asked now; nothing was changed
+    ├── StoreBusyError         another writer holds the store; try again in a moment
+    ├── StoreFullError         no room, or the disk refuses to write
+    ├── StoreDamagedError      what is kept cannot be read safely; nothing is overwritten until it is repaired
+    └── StoreClosedError       the store was closed
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from tracker.sessions.model import ShopperSession
+
+
+class StoreError(Exception):
+    """The store cannot take or give this now. `str(error)` may be shown to anyone: it names no path."""
+
+    code = "store_unavailable"
+    retry_after = 5
+    """Seconds after which another try may succeed."""
+
+
+class StoreBusyError(StoreError):
+    code = "store_busy"
+    retry_after = 1
+
+
+class StoreFullError(StoreError):
+    code = "store_cannot_write"
+    retry_after = 30
+
+
+class StoreDamagedError(StoreError):
+    code = "store_damaged"
+    retry_after = 300
+
+
+class StoreClosedError(StoreError):
+    code = "store_closed"
+
+
+Change: TypeAlias = Callable[[ShopperSession | None], ShopperSession]
+"""From the session as it is stored (None: there is none) to the session as it shall be. Pure; may be called once."""
+
+Position: TypeAlias = tuple[int, str]
+"""(updated_at, session) of a session: where it stands in the order of `iterate`."""
+
+Progress: TypeAlias = Callable[[int, int], None]
+"""Called now and then during long work with (done, of how many)."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreCheck:
+    """How the store is now: `problem` is None when it can take a write, else a sentence that says what to do."""
+
+    sessions: int
+    size_bytes: int
+    problem: str | None = None
+
+
+class SessionStore(Protocol):
+    """Sessions by id. Every method may raise a StoreError, and has then changed nothing.
+
+    All methods may be called from several threads and processes at once.
+    """
+
+    def update(self, session_id: str, change: Change) -> ShopperSession:
+        """Read, change and write one session as one step; return what is stored now.
+
+        No other update of any process comes between the reading and the writing. When this returns, the session
+        survives a crash of the process, of all processes, and of the machine. A change that returns the very object
+        it was given writes nothing; a change that raises leaves everything as it was.
+        """
+
+    def get(self, session_id: str) -> ShopperSession | None:
+        """Give the session as last stored, or None."""
+
+    def delete(self, session_id: str) -> bool:
+        """Remove the session and every trace of it in the store; say whether there was one."""
+
+    def iterate(self, before: Position | None = None) -> Iterator[ShopperSession]:
+        """Give all sessions, the one updated last first; with `before`, those that stand after that position.
+
+        Reads as it goes: sessions stored after the call may be missing, none is given half.
+        """
+
+    def prune(self, cutoff: int, progress: Progress | None = None) -> int:
+        """Delete all sessions not updated since `cutoff` (ms since 1970), as `delete` does; say how many."""
+
+    def check(self) -> StoreCheck:
+        """Try whether the store could take a write now. Raises nothing: what is wrong is in the answer."""
+
+    def close(self) -> None:
+        """Let go of files and connections. Every other call then raises StoreClosedError."""
