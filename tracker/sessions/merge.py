@@ -75,6 +75,23 @@ def merge(stored: ShopperSession | None, report: Report, limits: SessionLimits, 
     return replace(new, updated_at=max(now, old.updated_at))
 
 
+def merge_sessions(stored: ShopperSession | None, other: ShopperSession, limits: SessionLimits) -> ShopperSession:
+    """Give the session with what another store knows of it taken in, which may be the same: then nothing is added."""
+    if stored is None:
+        events, state = _cut(dict(other.events), other.merge, limits)
+        return replace(other, events=events, merge=state)
+    added = stored.merge.added_time
+    report = Report(
+        session=stored.session,
+        items_in_cart=other.items_in_cart,
+        clock=other.merge.cart_clock,
+        # The larger of the two sums counts, so what envelopes added here must not be added to the other's.
+        time_on_page={page: max(time - added.get(page, 0), 0) for page, time in other.time_on_page.items()},
+        events=other.events,
+    )
+    return merge(stored, report, limits, other.updated_at)
+
+
 def _merge_time(
     old: ShopperSession, reported: Mapping[str, int], adds: bool, pages: int
 ) -> tuple[Mapping[str, int], Mapping[str, int]]:

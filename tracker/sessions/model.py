@@ -115,6 +115,17 @@ class ShopperSession:
     def event_count(self) -> int:
         return sum(map(len, self.events.values()))
 
+    def overview(self) -> Record:
+        """Sum the session up in a line: {session, updatedAt, itemsInCart, pages, events, timeMs}."""
+        return {
+            "session": self.session,
+            "updatedAt": self.updated_at,
+            "itemsInCart": self.items_in_cart,
+            "pages": len(self.events.keys() | self.time_on_page.keys()),
+            "events": self.event_count(),
+            "timeMs": sum(self.time_on_page.values()),
+        }
+
     def to_record(self) -> Record:
         """Give the record as the file and the owner's API hold it."""
         return {
