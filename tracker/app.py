@@ -8,8 +8,11 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from tracker.askai.advisor import Advisor
+from tracker.askai.allowance import Allowance
 from tracker.askai.blueprint import askai_blueprint
+from tracker.askai.gate import Holdout
 from tracker.askai.groq_client import GroqClient
+from tracker.askai.shop_file import ShopFile
 from tracker.cli import register_commands
 from tracker.config import Config, load_config
 from tracker.ingest.blueprint import ingest_blueprint
@@ -45,7 +48,8 @@ def create_app(
     config = config or load_config()
     configure_logging(config.log_level, (config.groq_api_key, config.admin_token))
     store = store or JsonFileStore(config.storage_file)
-    advisor = advisor or _advisor(config)
+    shop = ShopFile(config.shop_file)
+    advisor = advisor or _advisor(config, store, shop)
 
     app = Flask("tracker", static_folder=None)
     # One byte more, because werkzeug refuses a chunked body of exactly this size; read_body holds the real limit.
@@ -73,12 +77,28 @@ def create_app(
     api.register_blueprint(ingest_blueprint(store, event_limits, session_limits, now_ms))
     api.register_blueprint(askai_blueprint(store, advisor))
     api.register_blueprint(owner_blueprint(store, config.admin_token))
-    api.register_blueprint(health_blueprint(store))
+    api.register_blueprint(health_blueprint(store, lambda: [shop.problem] if shop.problem else []))
     register_commands(app, store, advisor, session_limits)
     return app
 
 
-def _advisor(config: Config) -> Advisor:
-    if not config.groq_api_key:
-        return Advisor()
-    return Advisor(GroqClient(config.groq_api_key, config.groq_base_url, config.groq_model))
+def _advisor(config: Config, store: SessionStore, shop: ShopFile) -> Advisor:
+    model = None
+    if config.groq_api_key:
+        model = GroqClient(
+            config.groq_api_key, config.groq_base_url, config.groq_model, max_calls=config.model_calls_at_once
+        )
+    allowance = Allowance(
+        config.storage_file.with_name(config.storage_file.name + ".allowance"),
+        daily_calls=config.model_daily_calls,
+        daily_tokens=config.model_daily_tokens,
+    )
+    return Advisor(
+        store,
+        shop,
+        model=model,
+        allowance=allowance,
+        holdout=Holdout(percent=config.holdout_percent),
+        clock=now_ms,
+        cool_down_s=config.model_cool_down,
+    )

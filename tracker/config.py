@@ -42,6 +42,12 @@ def _origins(value: str) -> tuple[str, ...]:
     return origins
 
 
+def _percent(value: str) -> float:
+    if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,4})?", value) or not float(value) <= 100:
+        raise ValueError("a number from 0 to 100")
+    return float(value)
+
+
 def _log_level(value: str) -> str:
     if value.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
         raise ValueError("DEBUG, INFO, WARNING or ERROR")
@@ -101,6 +107,39 @@ class Config:
         _url,
         "https://api.groq.com",
         "Another server that speaks the same protocol, for tests and local models.",
+    )
+    shop_file: Path = _setting(
+        "TRACKER_SHOP_FILE",
+        _path,
+        Path("shop.toml"),
+        "What the shop may say and offer; see shop.example.toml. No such file: popups only offer help.",
+    )
+    holdout_percent: float = _setting(
+        "HOLDOUT_PERCENT",
+        _percent,
+        0.0,
+        "The share of sessions that never see a popup, so that the others can be compared with them.",
+    )
+    model_daily_calls: int = _setting(
+        "MODEL_DAILY_CALLS", _whole_number(0, 10_000_000), 1000, "How often a day (UTC) the model is asked at most."
+    )
+    model_daily_tokens: int = _setting(
+        "MODEL_DAILY_TOKENS",
+        _whole_number(0, 10_000_000_000),
+        2_000_000,
+        "How many tokens a day (UTC) the model may take at most.",
+    )
+    model_cool_down: int = _setting(
+        "MODEL_COOL_DOWN",
+        _whole_number(0, 86_400),
+        240,
+        "Seconds between two questions to the model about one session.",
+    )
+    model_calls_at_once: int = _setting(
+        "MODEL_CALLS_AT_ONCE",
+        _whole_number(1, 1000),
+        16,
+        "How many questions one process puts to the model at once; fewer than its 24 threads.",
     )
     trusted_proxies: int = _setting(
         "TRUSTED_PROXIES",

@@ -1,21 +1,68 @@
-"""The one place where a decision comes about: summary, prompt, model and check, with the rules behind them all."""
+"""The one place where a decision comes about: gate, cache, model, rules and guard around one session.
+
+A star and not a chain: each part is asked from here and knows none of the others. No lock is held while the model
+answers; that it is being asked is noted in the session, where every worker sees it.
+"""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, date, datetime
+from typing import Any, Final, Literal, Protocol, TypeAlias
 
-from tracker.askai.decision import DECISION_JSON_SCHEMA, DecisionError, PopupDecision, parse_decision
-from tracker.askai.language_model import ModelAnswer, ModelClient, ModelError
-from tracker.askai.prompt import build_prompt
-from tracker.askai.rules import decide
+from tracker.askai import ledger
+from tracker.askai.allowance import NotAllowedError, Permit
+from tracker.askai.choice import Choice, ChoiceError, choice_json_schema, parse_choice
+from tracker.askai.decision import PopupDecision, quiet
+from tracker.askai.gate import RETRY_MS, Holdout, gate
+from tracker.askai.guard import Worded, guarded
+from tracker.askai.language_model import (
+    ModelAnswer,
+    ModelBusyError,
+    ModelClient,
+    ModelError,
+    ModelRateLimitedError,
+)
+from tracker.askai.prompt import PROMPT_VERSION, build_prompt
+from tracker.askai.rules import choose
+from tracker.askai.shop import Sentence, Shop
 from tracker.askai.summary import SessionSummary, summarise
 from tracker.sessions.model import ShopperSession
+from tracker.sessions.store import SessionStore, StoreError
 
 _log = logging.getLogger(__name__)
+
+Source: TypeAlias = Literal["gate", "cache", "groq", "rules"]
+
+_WAIT_STEP_S: Final = 0.1
+_ANSWER_TOKENS: Final = 1000
+"""The most that an answer with its reasoning takes, see groq_wire, and some for what the server adds to a prompt."""
+
+
+class ShopSource(Protocol):
+    """Whoever knows the shop's file as it is now."""
+
+    def current(self) -> Shop:
+        """Give the shop."""
+
+
+class ModelAllowance(Protocol):
+    """Whoever counts the model's calls; see tracker.askai.allowance."""
+
+    def take(self, tokens: int, now_ms: int) -> Permit:
+        """Count a question. Raises NotAllowedError."""
+
+    def answered(self, permit: Permit, tokens: int) -> None:
+        """Note an answer."""
+
+    def not_asked(self, permit: Permit) -> None:
+        """Note that the question was not put after all."""
+
+    def failed(self, permit: Permit, now_ms: int, *, tokens: int = 0, retry_after_s: float | None = None) -> None:
+        """Note a failure."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,11 +70,33 @@ class Advice:
     """A decision and how it came about."""
 
     decision: PopupDecision
-    source: Literal["groq", "rules"]
+    source: Source
+    sentence: Sentence | None = None
+    """The owner's sentence that is shown."""
+    veto: str | None = None
+    """Why the guard let nothing through."""
     fault: str | None = None
-    """Why the rules had to stand in for the model: a ModelError's code, or `invalid`; None when they did not."""
+    """Why the model did not decide: a ModelError's or NotAllowedError's code, `invalid`, `cool_down` or `waited`."""
+    said: Choice | None = None
+    """What the model chose, as it came."""
     answer: ModelAnswer | None = None
     """What the model said and cost, also when it could not be used; None when it did not answer."""
+    asked: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Case:
+    """One question with all that it is answered from."""
+
+    session: ShopperSession
+    summary: SessionSummary
+    shop: Shop
+    now_ms: int
+    today: date
+
+
+class _TakenError(Exception):
+    """Somebody else is asking the model about this session."""
 
 
 def _now_ms() -> int:
@@ -35,35 +104,275 @@ def _now_ms() -> int:
 
 
 class Advisor:
-    """Gives advice on sessions. Holds no lock, so that a slow model keeps nobody else waiting."""
+    """Gives advice on sessions, and keeps in each what it was told."""
 
     def __init__(
         self,
-        model: ModelClient | None = None,
+        store: SessionStore,
+        shop: ShopSource,
         *,
+        model: ModelClient | None = None,
+        allowance: ModelAllowance | None = None,
+        holdout: Holdout | None = None,
         clock: Callable[[], int] = _now_ms,
         deadline_s: float = 5.0,
+        cool_down_s: float = 240.0,
     ) -> None:
-        """Take the model to ask (None: the rules answer), the time in ms since 1970, and how long a model may take."""
+        """Take what advice is made from; without both a model and an allowance, the rules decide.
+
+        `clock` gives ms since 1970; `deadline_s` is how long one question may take in all; `cool_down_s` lies between
+        two questions to the model about one session.
+        """
+        self._store = store
+        self._shop = shop
         self._model = model
+        self._allowance = allowance
+        self._holdout = holdout or Holdout()
         self._clock = clock
         self._deadline_s = deadline_s
+        self._cool_down_ms = round(cool_down_s * 1000)
 
     def advise(self, session: ShopperSession) -> Advice:
-        """Say whether a popup would help now, within the model's deadline and without any of its faults."""
-        summary = summarise(session, self._clock())
-        if self._model is None:
-            return Advice(decision=decide(summary), source="rules")
-        return self._ask(self._model, summary)
+        """Say whether a popup would help now, within the deadline and without any of the model's faults.
 
-    def _ask(self, model: ModelClient, summary: SessionSummary) -> Advice:
-        answer = None
+        What cannot be kept with the session is not shown, for then no limit could be held.
+        """
+        case = self._case(session)
         try:
-            answer = model.complete(build_prompt(summary), DECISION_JSON_SCHEMA, self._deadline_s)
-            return Advice(decision=parse_decision(answer.text), source="groq", answer=answer)
+            return self._advise(case)
+        except StoreError as error:
+            _log.warning("a decision could not be kept, so nothing is shown: %s", error)
+            return Advice(decision=quiet("Decisions cannot be kept now.", "store"), source="gate")
+
+    def preview(self, session: ShopperSession, *, ask: bool = False) -> Advice:
+        """Say what would be decided if the session were asked about for the first time; keeps and counts nothing.
+
+        The moment taken is that of the session's last report. `ask`: put it to the model, which costs what it costs.
+        """
+        fresh = replace(session, decisions={})
+        case = self._case(fresh, session.updated_at)
+        refusal = gate(fresh, case.summary, case.shop, self._holdout, case.now_ms)
+        if refusal is not None:
+            return Advice(decision=refusal, source="gate")
+        if ask and self._model is not None:
+            return self._outcome(self._model, case, self._deadline_s)[0]
+        return self._by_rules(case)
+
+    def _case(self, session: ShopperSession, now_ms: int | None = None) -> _Case:
+        now_ms = self._clock() if now_ms is None else now_ms
+        return _Case(
+            session=session,
+            summary=summarise(session, now_ms),
+            shop=self._shop.current(),
+            now_ms=now_ms,
+            today=datetime.fromtimestamp(now_ms / 1000, UTC).date(),
+        )
+
+    def _advise(self, case: _Case) -> Advice:
+        refusal = gate(case.session, case.summary, case.shop, self._holdout, case.now_ms)
+        if refusal is not None:
+            return self._kept(case, Advice(decision=refusal, source="gate"))
+        standing = self._standing(case)
+        if standing is not None:
+            return standing
+        if self._model is None or self._allowance is None:
+            return self._kept(case, self._by_rules(case))
+        if self._cools_down(case.session, case.now_ms):
+            return self._kept(case, self._by_rules(case, "cool_down"))
+        return self._ask(self._model, self._allowance, case)
+
+    def _cools_down(self, session: ShopperSession, now_ms: int) -> bool:
+        return now_ms - ledger.last_asked_ms(session) < self._cool_down_ms
+
+    # --- what was decided already ------------------------------------------------------------------------------
+
+    def _standing(self, case: _Case) -> Advice | None:
+        """Give the last decision while it still holds.
+
+        The model's holds for a session that did nothing new, and in the cool-down for one that is where it was. One
+        that showed a popup holds only as long as its own question may be repeated, which the gate sees to.
+        """
+        entry = ledger.last(case.session)
+        if entry is None or entry["shop"] != case.shop.version or entry["source"] not in {"groq", "rules"}:
+            return None
+        unchanged = entry["seen"] == ledger.fingerprint(case.session)
+        just_shown = entry["show"] and case.now_ms - entry["at"] <= RETRY_MS
+        if entry["source"] == "groq" and entry["prompt"] == PROMPT_VERSION:
+            same_place = (entry["signals"]["stage"], entry["signals"]["items"]) == _place(case.summary)
+            holds = unchanged or (same_place and self._cools_down(case.session, case.now_ms))
+        else:
+            holds = False
+        if not holds and not just_shown:
+            return None
+        if not entry["show"]:
+            return Advice(decision=quiet(entry["reason"], entry["trigger"], entry["confidence"]), source="cache")
+        sentence = case.shop.find(entry["pick"])
+        if sentence is None or not sentence.applies(case.summary, case.today):
+            return None
+        decision = PopupDecision(
+            show_popup=True,
+            message=entry["message"],
+            reason=entry["reason"],
+            category=entry["category"],
+            trigger=entry["trigger"],
+            confidence=entry["confidence"],
+            delay_ms=entry["delayMs"],
+        )
+        return Advice(decision=decision, source="cache", sentence=sentence)
+
+    # --- deciding ----------------------------------------------------------------------------------------------
+
+    def _by_rules(self, case: _Case, fault: str | None = None) -> Advice:
+        chosen = choose(case.summary, case.shop.applicable(case.summary, case.today))
+        worded = guarded(chosen, case.shop, case.summary, case.today)
+        return Advice(decision=worded.decision, source="rules", sentence=worded.sentence, veto=worded.veto, fault=fault)
+
+    def _ask(self, model: ModelClient, allowance: ModelAllowance, case: _Case) -> Advice:
+        until = time.monotonic() + self._deadline_s
+        try:
+            session = self._store.update(case.session.session, lambda stored: self._claimed(stored, case))
+        except _TakenError:
+            return self._waited(case, until)
+        case = replace(case, session=session)
+        messages = build_prompt(case.summary, case.shop, ())
+        most = sum(len(message["content"].encode()) for message in messages) + _ANSWER_TOKENS
+        try:
+            permit = allowance.take(most, case.now_ms)
+        except NotAllowedError as refusal:
+            return self._kept(case, self._by_rules(case, refusal.code))
+        advice, error = self._outcome(model, case, until - time.monotonic())
+        tokens = advice.answer.prompt_tokens + advice.answer.completion_tokens if advice.answer else 0
+        if advice.fault is None:
+            allowance.answered(permit, tokens)
+        elif isinstance(error, ModelBusyError):
+            allowance.not_asked(permit)
+        else:
+            pause = error.retry_after if isinstance(error, ModelRateLimitedError) else None
+            allowance.failed(permit, self._clock(), tokens=tokens, retry_after_s=pause)
+        return self._kept(case, advice)
+
+    def _claimed(self, stored: ShopperSession | None, case: _Case) -> ShopperSession:
+        session = stored or case.session
+        busy = ledger.asking_until(session) > case.now_ms
+        # Asked since this question was read: then there is an answer by now.
+        if busy or ledger.last_asked_ms(session) > ledger.last_asked_ms(case.session):
+            raise _TakenError
+        return ledger.claimed(session, case.now_ms, case.now_ms + round(self._deadline_s * 1000))
+
+    def _outcome(self, model: ModelClient, case: _Case, deadline_s: float) -> tuple[Advice, ModelError | None]:
+        may_say = case.shop.applicable(case.summary, case.today)
+        schema = choice_json_schema(case.shop.sentences, case.shop.wording == "model")
+        answer: ModelAnswer | None = None
+        try:
+            answer = model.complete(build_prompt(case.summary, case.shop, may_say), schema, deadline_s)
+            choice = parse_choice(answer.text, may_say)
         except ModelError as error:
-            fault = error.code
-        except DecisionError as error:
-            fault = "invalid"
+            return replace(self._by_rules(case, error.code), asked=True), error
+        except ChoiceError as error:
             _log.warning("the model's answer is %s", error)
-        return Advice(decision=decide(summary), source="rules", fault=fault, answer=answer)
+            return replace(self._by_rules(case, "invalid"), asked=True, answer=answer), None
+        worded = guarded(choice, case.shop, case.summary, case.today)
+        return _from_model(worded, choice, answer), None
+
+    def _waited(self, case: _Case, until: float) -> Advice:
+        """Wait for whoever is asking, no longer than this question may take."""
+        while time.monotonic() < until:
+            time.sleep(_WAIT_STEP_S)
+            session = self._store.get(case.session.session)
+            if session is None:
+                break
+            now_ms = self._clock()
+            if ledger.asking_until(session) <= now_ms:
+                case = self._case(session, now_ms)
+                refusal = gate(session, case.summary, case.shop, self._holdout, now_ms)
+                if refusal is not None:
+                    return Advice(decision=refusal, source="gate")
+                return self._standing(case) or self._kept(case, self._by_rules(case, "waited"))
+        return self._kept(case, self._by_rules(case, "waited"))
+
+    # --- keeping -----------------------------------------------------------------------------------------------
+
+    def _kept(self, case: _Case, advice: Advice) -> Advice:
+        """Keep the decision with the session, unless it only repeats the last one."""
+        entry = _entry(case, advice)
+
+        def keep(stored: ShopperSession | None) -> ShopperSession:
+            session = stored or case.session
+            before = ledger.last(session)
+            is_repeat = before is not None and all(before.get(key) == entry.get(key) for key in _TELLING)
+            is_recent = before is not None and entry["at"] - before["at"] <= RETRY_MS
+            if is_repeat and not advice.asked and not ledger.asking_until(session) and (is_recent or not entry["show"]):
+                return session
+            return ledger.with_entry(session, entry)
+
+        self._store.update(case.session.session, keep)
+        return advice
+
+
+_TELLING: Final = ("source", "trigger", "show", "pick", "shop", "fault")
+
+
+def _place(summary: SessionSummary) -> tuple[str, int]:
+    return summary.stage, summary.items_in_cart
+
+
+def _from_model(worded: Worded, choice: Choice, answer: ModelAnswer) -> Advice:
+    return Advice(
+        decision=worded.decision,
+        source="groq",
+        sentence=worded.sentence,
+        veto=worded.veto,
+        said=choice,
+        answer=answer,
+        asked=True,
+    )
+
+
+def _entry(case: _Case, advice: Advice) -> ledger.Entry:
+    decision, summary = advice.decision, case.summary
+    entry: ledger.Entry = {
+        "at": case.now_ms,
+        "source": advice.source,
+        "trigger": decision.trigger,
+        "show": decision.show_popup,
+        "reason": decision.reason,
+        "confidence": decision.confidence,
+        "seen": ledger.fingerprint(case.session),
+        "shop": case.shop.version,
+        "signals": {
+            "stage": summary.stage,
+            "items": summary.items_in_cart,
+            "dwell": summary.dwell_s,
+            "pages": summary.pages,
+            "hesitating": summary.hesitating,
+        },
+    }
+    if advice.sentence is not None:
+        entry |= {
+            "pick": advice.sentence.id,
+            "message": decision.message,
+            "category": decision.category,
+            "delayMs": decision.delay_ms,
+        }
+    if advice.veto is not None:
+        entry["veto"] = advice.veto
+    if advice.fault is not None:
+        entry["fault"] = advice.fault
+    if advice.asked:
+        entry["prompt"] = PROMPT_VERSION
+        entry["model"] = _model_part(advice)
+    return entry
+
+
+def _model_part(advice: Advice) -> dict[str, Any]:
+    part: dict[str, Any] = {}
+    if advice.said is not None:
+        part |= {key: value for key, value in asdict(advice.said).items() if key in {"pick", "reason", "opening"}}
+    if advice.answer is not None:
+        part |= {
+            "name": advice.answer.model,
+            "ms": advice.answer.latency_ms,
+            "promptTokens": advice.answer.prompt_tokens,
+            "completionTokens": advice.answer.completion_tokens,
+        }
+    return part

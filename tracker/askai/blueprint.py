@@ -35,13 +35,22 @@ class DecisionSchema(Schema):
     delay_ms = fields.Integer(required=True, metadata={"description": "How long to wait before showing."})
 
 
+class OfferSchema(Schema):
+    """An offer of the shop's."""
+
+    id = fields.String(required=True)
+    text = fields.String(required=True)
+    code = fields.String(metadata={"description": "What the shopper enters at the checkout."})
+
+
 class AnswerSchema(DecisionSchema):
     """The decision, flat and once more under `decision`, where the original browser script reads it."""
 
     ok = fields.Boolean(required=True)
     session = fields.String(required=True)
-    source = fields.String(required=True, metadata={"description": "Who decided: groq or rules."})
+    source = fields.String(required=True, metadata={"description": "Who decided: gate, cache, groq or rules."})
     decision = fields.Nested(DecisionSchema, required=True)
+    offer = fields.Nested(OfferSchema, metadata={"description": "The offer that the message makes, if it makes one."})
 
 
 class _QuestionParser(BodyParser):
@@ -88,6 +97,9 @@ def askai_blueprint(store: SessionStore, advisor: Advisor) -> ApiBlueprint:
                 )
             advice = advisor.advise(session)
             decision = advice.decision.to_answer()
-            return {"ok": True, "session": session.session, "source": advice.source, **decision, "decision": decision}
+            answer = {"ok": True, "session": session.session, "source": advice.source, **decision, "decision": decision}
+            if advice.sentence is not None and advice.sentence.kind == "offer":
+                answer["offer"] = advice.sentence.to_offer(advice.decision.message)
+            return answer
 
     return blueprint

@@ -1,7 +1,7 @@
 """What a session comes down to for a decision: a few counts, times and labels, however long the session is.
 
-Nothing that a shopper typed or that names a shopper gets in: of page names only their kind, of events only their type
-when it looks like a label, and of everything else only numbers.
+Nothing that a shopper typed or that names a shopper gets in: of page names only their kind and a shop's handles, of
+events only their type when it looks like a label, and of everything else only numbers.
 """
 
 from __future__ import annotations
@@ -11,12 +11,18 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypedDict
+from typing import Final, Literal, TypeAlias, TypedDict
 
+from tracker.askai.pages import interest, page_kind, path_of
 from tracker.sessions.model import Event, ShopperSession
 
 RECENT_EVENTS = 12
 COMMON_TYPES = 8
+INTERESTS = 3
+LONG_IDLE_S: Final = 120
+"""From here on, a shopper who left something in the cart and does nothing hesitates."""
+
+Stage: TypeAlias = Literal["landed", "browsing", "product", "cart", "checkout_seen", "bought"]
 
 
 class KindTotals(TypedDict):
@@ -29,8 +35,9 @@ class KindTotals(TypedDict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionSummary:
-    """The signals of one session. Times are whole seconds."""
+    """The signals of one session. Times are whole seconds; moments are ms since 1970 by the shopper's clock."""
 
+    stage: Stage = "landed"
     items_in_cart: int = 0
     dwell_s: int = 0
     """Time on all pages together."""
@@ -42,90 +49,132 @@ class SessionSummary:
     events: int = 0
     """All events, those that had to make room for newer ones too."""
     checkout_seen: bool = False
+    bought: bool = False
     cart_emptied: bool = False
     """Something was put into the cart, and it is empty now."""
+    cart_adds: int = 0
+    cart_visits: int = 0
+    hesitating: bool = False
+    """The cart was looked at again and again, or left standing, with something in it."""
+    returning: bool = False
+    """The script knows this visitor from an earlier visit."""
+    locale: str = ""
+    """The shopper's language and country, such as de-AT."""
+    interests: tuple[str, ...] = ()
+    """What was looked at longest: `product linen-shirt`, `collection sale`."""
+    popups_shown: int = 0
+    popups_dismissed: int = 0
+    popups_clicked: int = 0
+    last_popup_ms: int = 0
+    """When one was shown, dismissed or clicked last; 0 for never."""
     page_kinds: Mapping[str, KindTotals] = field(default_factory=dict)
     event_types: Mapping[str, int] = field(default_factory=dict)
     """The most common types and how often each came."""
     recent: tuple[str, ...] = ()
     """The types of the last events, oldest first."""
+    path: str = ""
+    """Where the shopper is now, for the owner's list of pages without popups. Never shown to a model."""
 
 
 def summarise(session: ShopperSession, now_ms: int) -> SessionSummary:
     """Sum up a session in one pass over its events. `now_ms` is the service's clock, ms since 1970."""
     kinds: dict[str, KindTotals] = {}
+    interests: Counter[str] = Counter()
     pages = session.time_on_page.keys() | session.events.keys()
     for page in sorted(pages):
+        time, count = session.time_on_page.get(page, 0), len(session.events.get(page, ()))
         totals = kinds.setdefault(page_kind(page), {"pages": 0, "dwell_s": 0, "events": 0})
         totals["pages"] += 1
-        totals["dwell_s"] += session.time_on_page.get(page, 0) // 1000
-        totals["events"] += len(session.events.get(page, ()))
+        totals["dwell_s"] += time // 1000
+        totals["events"] += count
+        if (label := interest(page)) is not None:
+            interests[label] += time + count
     events = [event for _page, event in session.all_events()]
     times = [event["ts"] for event in events] or [0]
     newest = heapq.nlargest(RECENT_EVENTS, events, key=lambda event: event["ts"])
+    counts = Counter(event["type"] for event in events)
     types: Counter[str] = Counter()
-    for kind, count in Counter(event["type"] for event in events).items():
+    for kind, count in counts.items():
         types[type_label(kind)] += count
+
+    bought = counts["checkout_completed"] > 0 or "order" in kinds
+    checkout_seen = bought or "checkout" in kinds or any(map(_leads_to_checkout, events))
+    adds = sum(map(_adds_to_cart, events))
+    idle_s = max(0, now_ms - session.updated_at) // 1000
+    cart_visits = _visits(session, "cart")
+    hesitating = session.items_in_cart > 0 and not checkout_seen and (cart_visits >= 2 or idle_s >= LONG_IDLE_S)
     return SessionSummary(
+        stage=_stage(bought, checkout_seen, session.items_in_cart, kinds),
         items_in_cart=session.items_in_cart,
         dwell_s=sum(session.time_on_page.values()) // 1000,
         span_s=(max(times) - min(times)) // 1000,
-        idle_s=max(0, now_ms - session.updated_at) // 1000,
+        idle_s=idle_s,
         pages=len(pages),
         events=len(events) + session.merge.dropped_events,
-        checkout_seen=not kinds.keys().isdisjoint({"checkout", "order"}) or any(map(_leads_to_checkout, events)),
-        cart_emptied=session.items_in_cart == 0 and any(map(_adds_to_cart, events)),
+        checkout_seen=checkout_seen,
+        bought=bought,
+        cart_emptied=session.items_in_cart == 0 and adds > 0,
+        cart_adds=adds,
+        cart_visits=cart_visits,
+        hesitating=hesitating,
+        returning=any(event.get("returning") is True for event in events),
+        locale=_locale(events),
+        interests=tuple(label for label, _weight in interests.most_common(INTERESTS)),
+        popups_shown=counts["popup_shown"],
+        popups_dismissed=counts["popup_dismissed"],
+        popups_clicked=counts["popup_clicked"],
+        last_popup_ms=max((event["ts"] for event in events if event["type"] in _POPUP_TYPES), default=0),
         page_kinds=kinds,
         event_types=dict(types.most_common(COMMON_TYPES)),
         recent=tuple(type_label(event["type"]) for event in reversed(newest)),
+        path=_current_path(session),
     )
 
 
-_BEFORE_PATH = re.compile(r"[A-Za-z]*:?(?://[^/?#]*)?(?=/)")
-_LOCALE = re.compile(r"[a-z]{2}(-[a-z]{2,4})?")
-_KINDS = {
-    "products": "product",
-    "collections": "collection",
-    "cart": "cart",
-    "checkout": "checkout",
-    "checkouts": "checkout",
-    "orders": "order",
-    "thank_you": "order",
-    "search": "search",
-    "account": "account",
-    "pages": "content",
-    "blogs": "content",
-    "policies": "content",
-}
+_POPUP_TYPES = frozenset({"popup_shown", "popup_dismissed", "popup_clicked"})
+_VIEWS = frozenset({"view", "page_view", "pageview"})
+_LOCALE = re.compile(r"[a-z]{2,3}(-[A-Z]{2})?")
+_ADD_TO_CART = re.compile(r"add[-_ ]?to[-_ ]?cart|cart[-_ ]?add", re.IGNORECASE)
 
 
-def page_kind(name: str) -> str:
-    """Say what kind of page a name stands for.
+def _stage(bought: bool, checkout_seen: bool, items: int, kinds: Mapping[str, KindTotals]) -> Stage:
+    if bought:
+        return "bought"
+    if checkout_seen:
+        return "checkout_seen"
+    if items > 0:
+        return "cart"
+    if "product" in kinds:
+        return "product"
+    return "browsing" if sum(totals["pages"] for totals in kinds.values()) > 1 else "landed"
 
-    Takes a path (`/en-de/products/x?variant=1`), the original script's name (`Product:/products/x`) or an address.
-    """
-    path = re.split(r"[?#]", _BEFORE_PATH.sub("", name[:512], count=1), maxsplit=1)[0]
-    if not path.startswith("/"):
-        return "other"
-    parts = [part for part in path.lower().split("/") if part]
-    if parts and _LOCALE.fullmatch(parts[0]):
-        del parts[0]
-    if not parts:
-        return "home"
-    # A product inside a collection is a product page; a checkout may stand behind the shop's number.
-    for part, kind in _KINDS.items():
-        if part == parts[0] or (part in parts and part in {"products", "checkouts", "thank_you"}):
-            return kind
-    return "other"
+
+def _visits(session: ShopperSession, kind: str) -> int:
+    """Count how often pages of a kind were come to."""
+    return sum(
+        event["type"] in _VIEWS
+        for page, events in session.events.items()
+        if page_kind(page) == kind
+        for event in events
+    )
+
+
+def _locale(events: Iterable[Event]) -> str:
+    """Give the newest locale that a script named, if it has the form of one."""
+    named = [(event["ts"], event["locale"]) for event in events if isinstance(event.get("locale"), str)]
+    newest = max(named, default=(0, ""))[1]
+    return newest if _LOCALE.fullmatch(newest) else ""
+
+
+def _current_path(session: ShopperSession) -> str:
+    page = max(session.events.items(), key=lambda item: item[1][-1]["ts"], default=("", []))[0]
+    return path_of(page)
 
 
 def type_label(event_type: str) -> str:
     """Give an event's type if it is a plain word; digits and signs could carry a number, an address or a token."""
     label = event_type.lower().replace("-", "_")
     return label if re.fullmatch(r"[a-z][a-z_]{0,23}", label) else "other"
-
-
-_ADD_TO_CART = re.compile(r"add[-_ ]?to[-_ ]?cart|cart[-_ ]?add", re.IGNORECASE)
 
 
 def _marks(event: Event, keys: Iterable[str]) -> list[str]:

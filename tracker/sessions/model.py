@@ -91,7 +91,7 @@ class MergeState:
         )
 
 
-_OWN_KEYS = frozenset({"session", "itemsInCart", "timeOnPage", "events", "updatedAt", "merge"})
+_OWN_KEYS = frozenset({"session", "itemsInCart", "timeOnPage", "events", "updatedAt", "merge", "decisions"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +105,8 @@ class ShopperSession:
     updated_at: int = 0
     """The service's clock at the last report that changed something."""
     merge: MergeState = field(default_factory=MergeState)
+    decisions: Mapping[str, Any] = field(default_factory=dict)
+    """What was decided for this session so far, as `tracker.askai.ledger` keeps it."""
     further: Mapping[str, Any] = field(default_factory=dict)
     """Keys of the record that this version does not know: kept as they are."""
 
@@ -135,6 +137,7 @@ class ShopperSession:
             "events": self.events,
             "updatedAt": self.updated_at,
             "merge": self.merge.to_record(),
+            **({"decisions": self.decisions} if self.decisions else {}),
             **self.further,
         }
 
@@ -148,5 +151,6 @@ class ShopperSession:
             events=record["events"],
             updated_at=record["updatedAt"],
             merge=MergeState.from_record(record["merge"]),
+            decisions=record.get("decisions", {}),
             further={key: value for key, value in record.items() if key not in _OWN_KEYS},
         )

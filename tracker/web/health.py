@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from flask.views import MethodView
@@ -18,11 +19,14 @@ class HealthSchema(Schema):
     ok = fields.Boolean(required=True)
     status = fields.String(required=True, metadata={"enum": ["healthy", "failing"]})
     problem = fields.String(metadata={"description": "What is wrong and what to do; only when failing."})
+    notices = fields.List(
+        fields.String(), metadata={"description": "What does not keep the service from working, but wants a hand."}
+    )
     version = fields.String(required=True)
 
 
-def health_blueprint(store: SessionStore) -> ApiBlueprint:
-    """Make GET /health and /healthz, which try the store out at every call."""
+def health_blueprint(store: SessionStore, notices: Callable[[], list[str]] = list) -> ApiBlueprint:
+    """Make GET /health and /healthz, which try the store out at every call and pass the notices on."""
     blueprint = ApiBlueprint("health", __name__, description="Is the service well?")
 
     @blueprint.route("/health")
@@ -33,8 +37,11 @@ def health_blueprint(store: SessionStore) -> ApiBlueprint:
         def get(self) -> tuple[dict[str, Any], int]:
             """Tell whether sessions can be kept now."""
             problem = store.check().problem
+            about: dict[str, Any] = {"version": __version__}
+            if noticed := notices():
+                about["notices"] = noticed
             if problem is None:
-                return {"ok": True, "status": "healthy", "version": __version__}, 200
-            return {"ok": False, "status": "failing", "problem": problem, "version": __version__}, 503
+                return {"ok": True, "status": "healthy", **about}, 200
+            return {"ok": False, "status": "failing", "problem": problem, **about}, 503
 
     return blueprint

@@ -1,0 +1,155 @@
+"""How often a model may be asked: a daily budget, a breaker and the server's own wishes, for all workers together.
+
+What is counted stands in a small JSON file beside the sessions: {day, calls, tokens, failures, openUntil, notBefore}.
+A question is counted before it is asked, and its tokens at the most it can take; afterwards they are set right. So a
+crash can cost a question, but never let one through.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import orjson
+
+from tracker.sessions.json_file.lock import FileLock
+from tracker.sessions.store import StoreBusyError
+
+log = logging.getLogger(__name__)
+
+BREAK_AFTER: Final = 5
+"""Failures in a row after which nobody asks for a while."""
+BREAK_MS: Final = 30_000
+PROBE_MS: Final = 10_000
+"""How long the one question that tries whether the model is back may take before another may try."""
+_LOCK_TIMEOUT_S: Final = 0.5
+
+
+class NotAllowedError(Exception):
+    """The model must not be asked now; `code` says why: budget, breaker, retry_after or unavailable."""
+
+    def __init__(self, code: str) -> None:
+        """Take the code."""
+        super().__init__(code)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Count:
+    day: str = ""
+    calls: int = 0
+    tokens: int = 0
+    failures: int = 0
+    open_until: int = 0
+    not_before: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """Leave to ask once, with so many tokens put by for it on a day."""
+
+    day: str
+    tokens: int
+
+
+_Save: TypeAlias = Callable[[_Count], None]
+
+
+class Allowance:
+    """Counts in a file that all workers share, and that outlives them."""
+
+    def __init__(self, path: Path, *, daily_calls: int, daily_tokens: int) -> None:
+        """Name the file and the most that a day (UTC) may take; touches nothing yet."""
+        self._path = path
+        self._lock = FileLock(path.with_name(path.name + ".lock"), _LOCK_TIMEOUT_S)
+        self._daily_calls = daily_calls
+        self._daily_tokens = daily_tokens
+
+    def take(self, tokens: int, now_ms: int) -> Permit:
+        """Count one question of at most `tokens` tokens. Raises NotAllowedError, and has then counted nothing."""
+        with self._counting() as (count, save):
+            today = datetime.fromtimestamp(now_ms / 1000, UTC).date().isoformat()
+            calls, spent = (count.calls, count.tokens) if count.day == today else (0, 0)
+            if now_ms < count.not_before:
+                raise NotAllowedError("retry_after")
+            if now_ms < count.open_until:
+                raise NotAllowedError("breaker")
+            if calls >= self._daily_calls or spent + tokens > self._daily_tokens:
+                raise NotAllowedError("budget")
+            # Half open: this question tries, and the others wait for what becomes of it.
+            open_until = now_ms + PROBE_MS if count.failures >= BREAK_AFTER else 0
+            save(replace(count, day=today, calls=calls + 1, tokens=spent + tokens, open_until=open_until))
+            return Permit(today, tokens)
+
+    def answered(self, permit: Permit, tokens: int) -> None:
+        """Note that the model answered, at so many tokens."""
+        with contextlib.suppress(NotAllowedError), self._counting() as (count, save):
+            if count.failures >= BREAK_AFTER:
+                log.info("the model answers again", extra={"breaker": "closed"})
+            save(replace(self._settled(count, permit, tokens), failures=0, open_until=0))
+
+    def not_asked(self, permit: Permit) -> None:
+        """Give a permit back that was not used."""
+        with contextlib.suppress(NotAllowedError), self._counting() as (count, save):
+            calls = max(0, count.calls - 1) if count.day == permit.day else count.calls
+            save(replace(self._settled(count, permit, 0), calls=calls))
+
+    def failed(self, permit: Permit, now_ms: int, *, tokens: int = 0, retry_after_s: float | None = None) -> None:
+        """Note that no usable answer came; a server that asks for a pause gets it, whatever the breaker thinks."""
+        with contextlib.suppress(NotAllowedError), self._counting() as (count, save):
+            settled = self._settled(count, permit, tokens)
+            if retry_after_s is not None:
+                save(replace(settled, not_before=now_ms + round(retry_after_s * 1000), open_until=0))
+                return
+            failures = count.failures + 1
+            if failures >= BREAK_AFTER:
+                log.warning(
+                    "the model failed %d times in a row: nobody asks for 30 s", failures, extra={"breaker": "open"}
+                )
+            save(replace(settled, failures=failures, open_until=now_ms + BREAK_MS if failures >= BREAK_AFTER else 0))
+
+    def spent(self) -> tuple[int, int]:
+        """Give (calls, tokens) counted on the last day that anything was."""
+        count = self._read()
+        return count.calls, count.tokens
+
+    @staticmethod
+    def _settled(count: _Count, permit: Permit, tokens: int) -> _Count:
+        if count.day != permit.day:
+            return count
+        return replace(count, tokens=max(0, count.tokens - permit.tokens + tokens))
+
+    @contextmanager
+    def _counting(self) -> Iterator[tuple[_Count, _Save]]:
+        try:
+            with self._lock.held():
+                yield self._read(), self._write
+        except (OSError, ValueError, TypeError, StoreBusyError) as error:
+            # What cannot be counted is not spent.
+            log.warning(
+                "the count of the model's calls cannot be kept: the model is not asked (%s)", type(error).__name__
+            )
+            raise NotAllowedError("unavailable") from error
+
+    def _read(self) -> _Count:
+        try:
+            return _Count(**orjson.loads(self._path.read_bytes()))
+        except FileNotFoundError:
+            return _Count()
+
+    def _write(self, count: _Count) -> None:
+        new = self._path.with_name(self._path.name + ".new")
+        fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(fd, orjson.dumps(asdict(count)))
+            os.fdatasync(fd)
+        finally:
+            os.close(fd)
+        new.replace(self._path)
