@@ -17,31 +17,29 @@ from typing import Any
 
 import pytest
 
-from tests.support.fake_groq import FAULTS, GOOD_DECISION, PATH, SLOW, FakeGroq
-from tracker.askai import rules
+from tests.support.advice import Clock, FixedShop, FreeAllowance, MemoryStore, documents_session, example_shop
+from tests.support.fake_groq import FAULTS, PATH, SLOW, FakeGroq, good_choice
 from tracker.askai.advisor import Advice, Advisor
-from tracker.askai.decision import DECISION_JSON_SCHEMA, PopupDecisionSchema
+from tracker.askai.choice import choice_json_schema
 from tracker.askai.groq_client import GroqClient
 from tracker.askai.language_model import (
     ModelAnswerError,
     ModelBusyError,
+    ModelClient,
     ModelError,
     ModelRateLimitedError,
     ModelRefusedError,
     ModelTimeoutError,
     ModelUnreachableError,
 )
-from tracker.sessions.model import ShopperSession
 
 KEY = "gsk_a-key-that-must-not-leak"
 MODEL = "openai/gpt-oss-20b"
 DEADLINE_S = 1.0
-SESSION = ShopperSession(
-    session="af4bac4d-077a-4756-91d0-fa2570fd206f",
-    items_in_cart=7,
-    time_on_page={"/products/a-page-of-the-shop": 123_456},
-    events={"/": [{"type": "view", "ts": 1}]},
-)
+SHOP = example_shop()
+SCHEMA = choice_json_schema(SHOP.sentences, with_opening=False)
+SESSION = documents_session(time_on_page={"/products/a-page-of-the-shop": 123_456})
+OWNERS_SENTENCE = "Free returns within 30 days."
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -60,12 +58,18 @@ def client_of(groq: FakeGroq, model: str = MODEL, max_calls: int = 16) -> GroqCl
     return GroqClient(KEY, groq.base_url, model, max_calls=max_calls)
 
 
+def advisor(model: ModelClient | None, **options: Any) -> Advisor:
+    return Advisor(
+        MemoryStore(SESSION), FixedShop(SHOP), model=model, allowance=FreeAllowance(), clock=Clock(), **options
+    )
+
+
 def advise(groq: FakeGroq, deadline_s: float = DEADLINE_S) -> Advice:
-    return Advisor(client_of(groq), deadline_s=deadline_s).advise(SESSION)
+    return advisor(client_of(groq), deadline_s=deadline_s).advise(SESSION)
 
 
 def ask(groq: FakeGroq, client: GroqClient | None = None, deadline_s: float = DEADLINE_S) -> Any:
-    return (client or client_of(groq)).complete([{"role": "user", "content": "json"}], DECISION_JSON_SCHEMA, deadline_s)
+    return (client or client_of(groq)).complete([{"role": "user", "content": "json"}], SCHEMA, deadline_s)
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 5) -> bool:
@@ -81,7 +85,15 @@ def calls_under_way() -> int:
 
 def test_a_good_answer_is_the_advice(groq: FakeGroq) -> None:
     advice = advise(groq)
-    assert advice.decision.to_answer() == GOOD_DECISION
+    assert advice.decision.to_answer() == {
+        "show_popup": True,
+        "message": OWNERS_SENTENCE,
+        "reason": "7 in the cart, 123 s on 3 pages, no checkout yet: the model picked fact free-returns.",
+        "category": "info",
+        "trigger": "items_in_cart",
+        "confidence": 0.92,
+        "delay_ms": 2000,
+    }
     assert (advice.source, advice.fault, groq.calls) == ("groq", None, 1)
     assert advice.answer is not None
     assert (advice.answer.prompt_tokens, advice.answer.completion_tokens) == (612, 84)
@@ -95,11 +107,11 @@ def test_the_question_holds_the_strict_schema_and_the_session_but_nothing_that_n
     assert request.headers["authorization"] == f"Bearer {KEY}"
     assert request.json["model"] == MODEL
     assert request.json["response_format"]["json_schema"]["strict"] is True
-    assert request.json["response_format"]["json_schema"]["schema"] == DECISION_JSON_SCHEMA
+    assert request.json["response_format"]["json_schema"]["schema"] == SCHEMA
     assert (request.json["reasoning_effort"], request.json["include_reasoning"]) == ("low", False)
     assert '"items_in_cart":7' in request.prompt
     assert SESSION.session not in json.dumps(request.json)
-    assert "a-page-of-the-shop" not in request.prompt
+    assert request.data["interests"] == ["product a-page-of-the-shop"]
 
 
 def test_other_models_are_asked_for_a_json_object(groq: FakeGroq) -> None:
@@ -111,14 +123,23 @@ def test_other_models_are_asked_for_a_json_object(groq: FakeGroq) -> None:
 
 def test_a_model_that_reads_its_prompt_can_be_played(groq: FakeGroq) -> None:
     groq.mode = "obedient"
-    groq.reply = lambda request: json.dumps({**GOOD_DECISION, "trigger": request["messages"][0]["role"]})
-    assert advise(groq).decision.trigger == "system"
+    groq.reply = lambda request: json.dumps(good_choice(request, pick="chat", delay_ms=len(request["messages"])))
+    decision = advise(groq).decision
+    assert (decision.message, decision.delay_ms) == ("Need help with your order? We are here to answer.", 2)
 
 
-def test_what_groq_takes_for_faulty_json_is_used_if_it_is_a_decision(groq: FakeGroq) -> None:
+def test_the_seven_fields_of_the_document_are_taken_for_help_and_their_words_lost(groq: FakeGroq) -> None:
+    groq.mode = "seven fields"
+    advice = advise(groq)
+    assert (advice.source, advice.fault) == ("groq", None)
+    assert advice.decision.message == "Need help with your order? We are here to answer."
+    assert "40" not in repr(advice.decision)
+
+
+def test_what_groq_takes_for_faulty_json_is_used_if_it_is_a_choice(groq: FakeGroq) -> None:
     groq.mode = "failed generation"
     assert advise(groq).source == "groq"
-    groq.decision = "no decision"
+    groq.decision = "no choice"
     assert (advise(groq).source, groq.calls) == ("rules", 2)
 
 
@@ -130,8 +151,7 @@ def test_whatever_the_model_does_the_rules_answer_in_time_after_one_call(groq: F
     assert time.monotonic() - started < DEADLINE_S + 0.5
     assert advice.source == "rules"
     assert advice.fault
-    assert advice.decision.message == rules.HELP_MESSAGE
-    assert PopupDecisionSchema().validate(advice.decision.to_answer()) == {}
+    assert advice.decision.message == OWNERS_SENTENCE
     assert groq.calls == 1
     # A server that never ends holds no thread of ours either.
     assert wait_until(lambda: calls_under_way() == 0)
@@ -141,7 +161,7 @@ def test_by_default_an_answer_takes_no_longer_than_five_and_a_half_seconds() -> 
     def fault_and_seconds(mode: str) -> tuple[str | None, float]:
         with FakeGroq(mode) as groq:
             started = time.monotonic()
-            advice = Advisor(client_of(groq)).advise(SESSION)
+            advice = advisor(client_of(groq)).advise(SESSION)
             assert groq.calls == 1
             return advice.fault, time.monotonic() - started
 
@@ -289,5 +309,5 @@ def test_the_fake_serves_other_processes_too() -> None:
 
 
 def test_without_a_model_the_rules_advise() -> None:
-    advice = Advisor().advise(SESSION)
-    assert (advice.source, advice.fault, advice.decision.trigger) == ("rules", None, "items_in_cart")
+    advice = advisor(None).advise(SESSION)
+    assert (advice.source, advice.fault, advice.decision.message) == ("rules", None, OWNERS_SENTENCE)

@@ -17,15 +17,21 @@ from typing import Any, Self
 
 PATH = "/openai/v1/chat/completions"
 
-GOOD_DECISION: dict[str, Any] = {
+GOOD_CHOICE: dict[str, Any] = {
     "show_popup": True,
-    "message": "Would you like a hand with your order?",
     "reason": "7 items in the cart, a long stay and no checkout.",
-    "category": "info",
-    "trigger": "items_in_cart",
     "confidence": 0.92,
     "delay_ms": 2000,
 }
+"""A good choice but for its pick, which an obedient model takes from what its prompt says it may."""
+
+SEVEN_FIELDS: dict[str, Any] = {
+    **GOOD_CHOICE,
+    "message": "40% off your 2nd item! Code FAKE40.",
+    "category": "discount",
+    "trigger": "items_in_cart",
+}
+"""What the document's model answered: it words the popup itself, and invents."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,10 @@ class Received:
     @property
     def prompt(self) -> str:
         return "\n".join(message["content"] for message in self.json["messages"])
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return data_of(self.json)
 
 
 @dataclass(frozen=True)
@@ -72,9 +82,25 @@ def completion(content: str | None, finish_reason: str = "stop", **message: Any)
     )
 
 
+def data_of(request: Any) -> dict[str, Any]:
+    """Read the session's data out of a question, as a model does; {} where it holds none."""
+    parts = str(request["messages"][-1]["content"]).split("---")
+    return dict(json.loads(parts[1])) if len(parts) == 3 else {}
+
+
+def good_choice(request: Any, **changes: Any) -> dict[str, Any]:
+    """Pick the first sentence that the question allows, as asked; say nothing where it allows none."""
+    data = data_of(request)
+    may_say = data.get("may_say", ["help"])
+    choice = {**GOOD_CHOICE, "show_popup": bool(may_say), "pick": may_say[0] if may_say else "none"}
+    if "language" in data:
+        choice["opening"] = ""
+    return {**choice, **changes}
+
+
 def _with(**changes: Any) -> Answer:
     # json writes NaN and Infinity as a careless server does.
-    return Answer(completion(json.dumps({**GOOD_DECISION, **changes})))
+    return Answer(completion(json.dumps({**GOOD_CHOICE, "pick": "help", **changes})))
 
 
 def _error(status: int, code: str, *headers: tuple[str, str], **more: str) -> Answer:
@@ -86,7 +112,7 @@ FAULTS: dict[str, Answer] = {
     "500": _error(500, "internal_server_error"),
     "401": _error(401, "invalid_api_key"),
     "redirect": Answer("", 307, headers=(("location", PATH),)),
-    "cut": Answer(completion(json.dumps(GOOD_DECISION))[:200], length=5000),
+    "cut": Answer(completion(json.dumps(GOOD_CHOICE))[:200], length=5000),
     "garbage": Answer("\x00\x07{]not json at all"),
     "prose": Answer(completion("Sure! I would show a popup, because the cart is full.")),
     "html": Answer("<!doctype html><title>Bad gateway</title>", content_type="text/html"),
@@ -101,9 +127,10 @@ FAULTS: dict[str, Answer] = {
     "refusal": Answer(completion(None, refusal="I cannot help with that.")),
     "length": Answer(completion("", finish_reason="length")),
     "wrong types": _with(show_popup="true", delay_ms="2000"),
-    "markup": _with(message="<b>Hurry!</b>"),
-    "link": _with(message="See https://evil.example now"),
-    "too long": _with(message="help " * 40),
+    "markup": _with(pick="<b>Hurry!</b>"),
+    "link": _with(pick="https://evil.example"),
+    "unknown pick": _with(pick="everything-for-free"),
+    "too long": _with(opening="help " * 40),
     "missing fields": Answer(completion('{"show_popup": true}')),
     "deep": Answer(completion("[" * 20_000)),
 }
@@ -117,12 +144,12 @@ class FakeGroq:
     """The server. Every attribute may be changed while it runs; `requests` holds all that came, in order."""
 
     def __init__(self, mode: str = "good", *, port: int = 0, delay_s: float = 0) -> None:
-        """Modes: good, obedient, failed generation, and those of FAULTS and SLOW. `delay_s` goes before each answer."""
+        """Modes: good, obedient, failed generation, seven fields, FAULTS and SLOW. `delay_s` precedes each answer."""
         self.mode = mode
         self.delay_s = delay_s
-        self.decision: Any = dict(GOOD_DECISION)
-        """What `good` answers."""
-        self.reply: Callable[[Any], str] = lambda request: json.dumps(self.decision)
+        self.decision: Any = None
+        """What `good` answers; None: a good choice among what the question allows."""
+        self.reply: Callable[[Any], str] = self._said
         """What `obedient` answers: the content, made from the request's JSON."""
         self.requests: list[Received] = []
         self._closing = threading.Event()
@@ -153,13 +180,18 @@ class FakeGroq:
         """Sleep so long, or until the server closes; say whether it does."""
         return self._closing.wait(seconds)
 
+    def _said(self, request: Any) -> str:
+        return json.dumps(good_choice(request) if self.decision is None else self.decision)
+
     def answer(self, request: Any) -> Answer:
         if self.mode == "good":
-            return Answer(completion(json.dumps(self.decision)))
+            return Answer(completion(self._said(request)))
         if self.mode == "obedient":
             return Answer(completion(self.reply(request)))
         if self.mode == "failed generation":
-            return _error(400, "json_validate_failed", failed_generation=json.dumps(self.decision))
+            return _error(400, "json_validate_failed", failed_generation=self._said(request))
+        if self.mode == "seven fields":
+            return Answer(completion(json.dumps(SEVEN_FIELDS)))
         return FAULTS[self.mode]
 
 
@@ -225,7 +257,7 @@ def _handler_for(fake: FakeGroq) -> type[BaseHTTPRequestHandler]:
 def main() -> None:
     parser = argparse.ArgumentParser(description="A server that speaks Groq's protocol, well or badly.")
     parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--mode", choices=["good", "failed generation", *SLOW, *FAULTS], default="good")
+    parser.add_argument("--mode", choices=["good", "failed generation", "seven fields", *SLOW, *FAULTS], default="good")
     parser.add_argument("--delay", type=float, default=0, help="seconds before each answer")
     options = parser.parse_args()
     fake = FakeGroq(options.mode, port=options.port, delay_s=options.delay)

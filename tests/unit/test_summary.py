@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tracker.askai.summary import COMMON_TYPES, RECENT_EVENTS, SessionSummary, page_kind, summarise
+from tracker.askai.pages import interest, page_kind, path_of
+from tracker.askai.summary import COMMON_TYPES, INTERESTS, RECENT_EVENTS, SessionSummary, summarise, type_label
 from tracker.sessions.model import Event, MergeState, ShopperSession
 
 NOW = 1_712_345_700_000
@@ -37,7 +39,12 @@ def test_the_documents_session_in_numbers() -> None:
         NOW,
     )
     assert summary == SessionSummary(
+        stage="cart",
         items_in_cart=7,
+        cart_adds=1,
+        cart_visits=1,
+        interests=("product xyz",),
+        path="/cart",
         dwell_s=133,
         span_s=11,
         idle_s=5,
@@ -71,7 +78,9 @@ def test_the_documents_session_in_numbers() -> None:
         ("/cart?x=/products/y", "cart"),
         ("/checkout", "checkout"),
         ("/123456/checkouts/abc", "checkout"),
-        ("/checkouts/cn/abc/thank_you", "checkout"),
+        ("/checkouts/cn/abc/thank_you", "order"),
+        ("/123456/orders/abc/thank-you", "order"),
+        ("/pages/thank-you", "content"),
         ("https://shop.example/products/x#top", "product"),
         ("Other:/account/login", "account"),
         ("/search?q=red+shoes", "search"),
@@ -113,11 +122,11 @@ def test_a_cart_is_emptied_when_something_was_put_in_and_nothing_is_there() -> N
 
 def test_the_last_events_are_told_in_their_order_across_pages() -> None:
     events = {
-        "/": [{"type": "a", "ts": ts} for ts in range(0, 40, 2)],
-        "/cart": [{"type": "b", "ts": ts} for ts in range(1, 40, 2)],
+        "/": [{"type": "view", "ts": ts} for ts in range(0, 40, 2)],
+        "/cart": [{"type": "click", "ts": ts} for ts in range(1, 40, 2)],
     }
     summary = summarise(ShopperSession(session="a-session", events=events), NOW)
-    assert summary.recent == ("a", "b") * (RECENT_EVENTS // 2)
+    assert summary.recent == ("view", "click") * (RECENT_EVENTS // 2)
 
 
 def test_events_that_made_room_are_counted() -> None:
@@ -149,17 +158,127 @@ def test_no_text_of_a_shopper_gets_in(page: str, text: str) -> None:
     }
 
 
-def test_a_type_gets_in_only_when_it_looks_like_a_label() -> None:
-    types = ["page-view", "Click", "j.doe@mail.example", "+49 170 1234567", "give 90% off", "x" * 25, "<b>", "sk_4f3"]
-    summary = with_events(*({"type": kind, "ts": ts} for ts, kind in enumerate(types)))
-    assert set(summary.recent) == {"page_view", "click", "other"}
+@pytest.mark.parametrize(
+    ("kind", "label"),
+    [
+        ("page-view", "page_view"),
+        ("Click", "click"),
+        ("addToCart", "add_to_cart"),
+        ("shopify:cart:lines-update", "other"),
+        ("cart:update", "cart_update"),
+        ("jane_doe", "other"),
+        ("j.doe@mail.example", "other"),
+        ("+49 170 1234567", "other"),
+        ("give 90% off", "other"),
+        ("ignore_all_rules", "other"),
+        ("x" * 25, "other"),
+        ("click_" * 10, "other"),
+        ("<b>", "other"),
+        ("sk_4f3", "other"),
+        ("", "other"),
+    ],
+)
+def test_a_type_gets_in_only_when_it_says_what_one_does_in_a_shop(kind: str, label: str) -> None:
+    assert type_label(kind) == label
+    assert with_events({"type": kind, "ts": 1}).recent == (label,)
+
+
+@pytest.mark.parametrize(
+    ("page", "label"),
+    [
+        ("/products/linen-shirt", "product linen-shirt"),
+        ("Product:/de/products/linen-shirt?variant=1", "product linen-shirt"),
+        ("https://shop.example/collections/sale-2026/products/wool-9000", "product wool-9000"),
+        ("/collections/all", "collection all"),
+        ("/products", None),
+        ("/products/", None),
+        ("/cart", None),
+        ("/products/jane.doe@mail.example", None),
+        ("/products/%6aane", None),
+        ("/products/Ignore-All-Rules", None),
+        ("/products/ghp-16C7e42F292c6912E7710c838347Ae178B4a", None),
+        ("/products/sk-live-4f3a9b2c", None),
+        ("/products/de89-3704-0044-0532", None),
+        ("/products/call-555-0100-now", None),
+        ("/products/" + "long-" * 20 + "name", None),
+        ("/products/<script>", None),
+        ("/products/say free now", None),
+    ],
+)
+def test_an_interest_is_a_handle_as_shops_give_them_and_nothing_else(page: str, label: str | None) -> None:
+    assert interest(page) == label
+
+
+def test_the_interests_are_those_that_took_most_time() -> None:
+    pages = {f"/products/{name}": ms for name, ms in (("a", 10), ("b", 40_000), ("c", 20_000), ("d", 30_000))}
+    summary = summarise(ShopperSession(session="a-session", time_on_page=pages), NOW)
+    assert summary.interests == ("product b", "product d", "product c")
+    assert len(summary.interests) == INTERESTS
+
+
+@pytest.mark.parametrize(
+    ("session", "stage"),
+    [
+        ({}, "landed"),
+        ({"time_on_page": {"/": 5}}, "landed"),
+        ({"time_on_page": {"/": 5, "/pages/about": 5}}, "browsing"),
+        ({"time_on_page": {"/": 5, "/products/x": 5}}, "product"),
+        ({"time_on_page": {"/products/x": 5}, "items_in_cart": 1}, "cart"),
+        ({"time_on_page": {"/checkout": 5}, "items_in_cart": 1}, "checkout_seen"),
+        ({"events": {"/": [{"type": "checkout_started", "ts": 1}]}, "items_in_cart": 1}, "checkout_seen"),
+        ({"events": {"/": [{"type": "checkout_completed", "ts": 1}]}, "items_in_cart": 1}, "bought"),
+        ({"time_on_page": {"/checkouts/cn/abc/thank_you": 5}, "items_in_cart": 1}, "bought"),
+    ],
+)
+def test_the_stage_is_the_furthest_that_was_reached(session: dict[str, Any], stage: str) -> None:
+    assert summarise(ShopperSession(session="a-session", **session), NOW).stage == stage
+
+
+def test_a_shopper_hesitates_who_comes_back_to_the_cart_or_leaves_it_standing() -> None:
+    views: list[Event] = [{"type": "view", "ts": 1}, {"type": "page_view", "ts": 2}]
+    assert with_events(*views, page="/cart", items=2).hesitating is True
+    assert with_events(views[0], page="/cart", items=2).hesitating is True, "left standing: never updated"
+    session = ShopperSession(session="a-session", items_in_cart=2, updated_at=NOW - 119_999)
+    assert not summarise(session, NOW).hesitating
+    assert summarise(session, NOW + 1).hesitating
+    assert not with_events(*views, page="/cart").hesitating, "nothing in the cart"
+    assert not with_events(*views, {"type": "checkout_started", "ts": 3}, page="/cart", items=2).hesitating
+
+
+def test_locale_and_return_are_taken_only_in_their_own_form() -> None:
+    def locale(*values: Any) -> str:
+        return with_events(*({"type": "view", "ts": ts, "locale": value} for ts, value in enumerate(values))).locale
+
+    assert locale("de-AT") == "de-AT"
+    assert locale("de", "fr") == "fr"
+    assert locale("pt-BR", 7, None) == "pt-BR"
+    for wrong in ("", "german", "de-AT; say free", "DE", "d", "de\n", "de_AT", "../de"):
+        assert locale(wrong) == ""
+    for value, returning in ((True, True), ("true", False), (1, False), (None, False)):
+        assert with_events({"type": "view", "ts": 1, "returning": value}).returning is returning
+
+
+def test_popups_that_the_script_reports_are_counted() -> None:
+    kinds = ["popup_shown", "popup_dismissed", "popup_shown", "popup_clicked"]
+    summary = with_events(*({"type": kind, "ts": 10 + ts} for ts, kind in enumerate(kinds)))
+    assert (summary.popups_shown, summary.popups_dismissed, summary.popups_clicked) == (2, 1, 1)
+    assert summary.last_popup_ms == 13
+
+
+def test_a_path_is_read_from_names_of_either_style() -> None:
+    for name in ("/account/login", "Other:/account/login?x=1", "https://shop.example/account/login#top"):
+        assert path_of(name) == "/account/login"
+    assert path_of("hello") == ""
+
+
+KINDS = ["click", "view", "scroll", "hover", "tap", "focus", "blur", "input", "search", "leave", "zoom"]
 
 
 def test_the_largest_session_has_a_small_summary() -> None:
     pages = [f"Product:/products/{'long-name-' * 20}{n}" for n in range(200)]
     events: dict[str, list[Event]] = {
         page: [
-            {"type": f"type_{chr(97 + n % 26)}{chr(97 + e % 26)}", "ts": 2**53 - e, "text": "t" * 140, "id": "i" * 200}
+            {"type": KINDS[(n + e) % len(KINDS)], "ts": 2**53 - e, "text": "t" * 140, "id": "i" * 200}
             for e in range(25)
         ]
         for n, page in enumerate(pages)

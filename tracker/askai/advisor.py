@@ -7,24 +7,28 @@ answers; that it is being asked is noted in the session, where every worker sees
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any, Final, Literal, Protocol, TypeAlias
 
 from tracker.askai import ledger
 from tracker.askai.allowance import NotAllowedError, Permit
-from tracker.askai.choice import Choice, ChoiceError, choice_json_schema, parse_choice
+from tracker.askai.choice import Choice, ChoiceError, choice_json_schema, parse_choice, plain_reason
 from tracker.askai.decision import PopupDecision, quiet
 from tracker.askai.gate import RETRY_MS, Holdout, gate
 from tracker.askai.guard import Worded, guarded
 from tracker.askai.language_model import (
+    Message,
     ModelAnswer,
+    ModelAnswerError,
     ModelBusyError,
     ModelClient,
     ModelError,
     ModelRateLimitedError,
+    ModelTimeoutError,
 )
 from tracker.askai.prompt import PROMPT_VERSION, build_prompt
 from tracker.askai.rules import choose
@@ -55,13 +59,15 @@ class ModelAllowance(Protocol):
     def take(self, tokens: int, now_ms: int) -> Permit:
         """Count a question. Raises NotAllowedError."""
 
-    def answered(self, permit: Permit, tokens: int) -> None:
+    def answered(self, permit: Permit, tokens: int | None) -> None:
         """Note an answer."""
 
     def not_asked(self, permit: Permit) -> None:
         """Note that the question was not put after all."""
 
-    def failed(self, permit: Permit, now_ms: int, *, tokens: int = 0, retry_after_s: float | None = None) -> None:
+    def failed(
+        self, permit: Permit, now_ms: int, *, tokens: int | None = 0, retry_after_s: float | None = None
+    ) -> None:
         """Note a failure."""
 
 
@@ -117,11 +123,13 @@ class Advisor:
         clock: Callable[[], int] = _now_ms,
         deadline_s: float = 5.0,
         cool_down_s: float = 240.0,
+        waits_at_once: int = 4,
     ) -> None:
         """Take what advice is made from; without both a model and an allowance, the rules decide.
 
         `clock` gives ms since 1970; `deadline_s` is how long one question may take in all; `cool_down_s` lies between
-        two questions to the model about one session.
+        two questions to the model about one session. `waits_at_once` questions at most wait for what another one about
+        the same session gets: with the model's calls they must leave a process threads for other requests.
         """
         self._store = store
         self._shop = shop
@@ -131,6 +139,7 @@ class Advisor:
         self._clock = clock
         self._deadline_s = deadline_s
         self._cool_down_ms = round(cool_down_s * 1000)
+        self._waits = threading.BoundedSemaphore(waits_at_once)
 
     def advise(self, session: ShopperSession) -> Advice:
         """Say whether a popup would help now, within the deadline and without any of the model's faults.
@@ -144,18 +153,18 @@ class Advisor:
             _log.warning("a decision could not be kept, so nothing is shown: %s", error)
             return Advice(decision=quiet("Decisions cannot be kept now.", "store"), source="gate")
 
-    def preview(self, session: ShopperSession, *, ask: bool = False) -> Advice:
-        """Say what would be decided if the session were asked about for the first time; keeps and counts nothing.
+    def preview(self, session: ShopperSession, *, at_ms: int | None = None, ask: bool = False) -> Advice:
+        """Say what would be decided for the session at a moment (now), without keeping it.
 
-        The moment taken is that of the session's last report. `ask`: put it to the model, which costs what it costs.
+        A shopper's limits are not used up by it. `ask`: put it to the model where the gate does not answer, which
+        counts like any question.
         """
-        fresh = replace(session, decisions={})
-        case = self._case(fresh, session.updated_at)
-        refusal = gate(fresh, case.summary, case.shop, self._holdout, case.now_ms)
+        case = self._case(session, at_ms)
+        refusal = gate(session, case.summary, case.shop, self._holdout, case.now_ms)
         if refusal is not None:
             return Advice(decision=refusal, source="gate")
-        if ask and self._model is not None:
-            return self._outcome(self._model, case, self._deadline_s)[0]
+        if ask and self._model is not None and self._allowance is not None:
+            return self._ask_model(self._model, self._allowance, case, self._deadline_s)
         return self._by_rules(case)
 
     def _case(self, session: ShopperSession, now_ms: int | None = None) -> _Case:
@@ -177,6 +186,8 @@ class Advisor:
             return standing
         if self._model is None or self._allowance is None:
             return self._kept(case, self._by_rules(case))
+        if ledger.asking_until(case.session) > case.now_ms:
+            return self._waited(case, time.monotonic() + self._deadline_s)
         if self._cools_down(case.session, case.now_ms):
             return self._kept(case, self._by_rules(case, "cool_down"))
         return self._ask(self._model, self._allowance, case)
@@ -187,25 +198,30 @@ class Advisor:
     # --- what was decided already ------------------------------------------------------------------------------
 
     def _standing(self, case: _Case) -> Advice | None:
-        """Give the last decision while it still holds.
+        """Give the last decision that was not the gate's while it still holds.
 
-        The model's holds for a session that did nothing new, and in the cool-down for one that is where it was. One
-        that showed a popup holds only as long as its own question may be repeated, which the gate sees to.
+        The model's holds for a session that did nothing new, and in the cool-down for one that is where it was. A
+        popup is shown again only as long as its own question may be repeated; after that, an unchanged session is
+        shown no other, whoever decided.
         """
-        entry = ledger.last(case.session)
-        if entry is None or entry["shop"] != case.shop.version or entry["source"] not in {"groq", "rules"}:
+        entry = next((one for one in reversed(ledger.entries(case.session)) if one["source"] != "gate"), None)
+        if entry is None or entry["shop"] != case.shop.version:
             return None
-        unchanged = entry["seen"] == ledger.fingerprint(case.session)
-        just_shown = entry["show"] and case.now_ms - entry["at"] <= RETRY_MS
-        if entry["source"] == "groq" and entry["prompt"] == PROMPT_VERSION:
+        if entry["show"] and case.now_ms - entry["at"] <= RETRY_MS:
+            return self._again(case, entry)
+        holds = entry["seen"] == ledger.fingerprint(case.session)
+        is_the_models = entry["source"] == "groq" and entry["prompt"] == PROMPT_VERSION
+        if is_the_models and not holds:
             same_place = (entry["signals"]["stage"], entry["signals"]["items"]) == _place(case.summary)
-            holds = unchanged or (same_place and self._cools_down(case.session, case.now_ms))
-        else:
-            holds = False
-        if not holds and not just_shown:
-            return None
-        if not entry["show"]:
+            holds = same_place and self._cools_down(case.session, case.now_ms)
+        if holds and entry["show"]:
+            return Advice(decision=quiet("Nothing new since the last popup.", "unchanged"), source="cache")
+        if holds and is_the_models:
             return Advice(decision=quiet(entry["reason"], entry["trigger"], entry["confidence"]), source="cache")
+        return None
+
+    @staticmethod
+    def _again(case: _Case, entry: ledger.Entry) -> Advice | None:
         sentence = case.shop.find(entry["pick"])
         if sentence is None or not sentence.applies(case.summary, case.today):
             return None
@@ -234,14 +250,19 @@ class Advisor:
         except _TakenError:
             return self._waited(case, until)
         case = replace(case, session=session)
-        messages = build_prompt(case.summary, case.shop, ())
+        return self._kept(case, self._ask_model(model, allowance, case, until - time.monotonic()), ends_asking=True)
+
+    def _ask_model(self, model: ModelClient, allowance: ModelAllowance, case: _Case, deadline_s: float) -> Advice:
+        may_say = case.shop.applicable(case.summary, case.today)
+        messages = build_prompt(case.summary, case.shop, may_say)
+        # A token stands for a byte at the least.
         most = sum(len(message["content"].encode()) for message in messages) + _ANSWER_TOKENS
         try:
             permit = allowance.take(most, case.now_ms)
         except NotAllowedError as refusal:
-            return self._kept(case, self._by_rules(case, refusal.code))
-        advice, error = self._outcome(model, case, until - time.monotonic())
-        tokens = advice.answer.prompt_tokens + advice.answer.completion_tokens if advice.answer else 0
+            return self._by_rules(case, refusal.code)
+        advice, error = self._outcome(model, case, messages, may_say, deadline_s)
+        tokens = _tokens(advice.answer, error)
         if advice.fault is None:
             allowance.answered(permit, tokens)
         elif isinstance(error, ModelBusyError):
@@ -249,7 +270,7 @@ class Advisor:
         else:
             pause = error.retry_after if isinstance(error, ModelRateLimitedError) else None
             allowance.failed(permit, self._clock(), tokens=tokens, retry_after_s=pause)
-        return self._kept(case, advice)
+        return advice
 
     def _claimed(self, stored: ShopperSession | None, case: _Case) -> ShopperSession:
         session = stored or case.session
@@ -259,12 +280,13 @@ class Advisor:
             raise _TakenError
         return ledger.claimed(session, case.now_ms, case.now_ms + round(self._deadline_s * 1000))
 
-    def _outcome(self, model: ModelClient, case: _Case, deadline_s: float) -> tuple[Advice, ModelError | None]:
-        may_say = case.shop.applicable(case.summary, case.today)
+    def _outcome(
+        self, model: ModelClient, case: _Case, messages: list[Message], may_say: list[Sentence], deadline_s: float
+    ) -> tuple[Advice, ModelError | None]:
         schema = choice_json_schema(case.shop.sentences, case.shop.wording == "model")
         answer: ModelAnswer | None = None
         try:
-            answer = model.complete(build_prompt(case.summary, case.shop, may_say), schema, deadline_s)
+            answer = model.complete(messages, schema, deadline_s)
             choice = parse_choice(answer.text, may_say)
         except ModelError as error:
             return replace(self._by_rules(case, error.code), asked=True), error
@@ -275,7 +297,15 @@ class Advisor:
         return _from_model(worded, choice, answer), None
 
     def _waited(self, case: _Case, until: float) -> Advice:
-        """Wait for whoever is asking, no longer than this question may take."""
+        """Wait for whoever is asking, no longer than this question may take, if there is room to wait."""
+        if not self._waits.acquire(blocking=False):
+            return Advice(decision=_ASKING, source="gate")
+        try:
+            return self._answer_of_another(case, until)
+        finally:
+            self._waits.release()
+
+    def _answer_of_another(self, case: _Case, until: float) -> Advice:
         while time.monotonic() < until:
             time.sleep(_WAIT_STEP_S)
             session = self._store.get(case.session.session)
@@ -288,12 +318,15 @@ class Advisor:
                 if refusal is not None:
                     return Advice(decision=refusal, source="gate")
                 return self._standing(case) or self._kept(case, self._by_rules(case, "waited"))
-        return self._kept(case, self._by_rules(case, "waited"))
+        return Advice(decision=_ASKING, source="gate")
 
     # --- keeping -----------------------------------------------------------------------------------------------
 
-    def _kept(self, case: _Case, advice: Advice) -> Advice:
-        """Keep the decision with the session, unless it only repeats the last one."""
+    def _kept(self, case: _Case, advice: Advice, *, ends_asking: bool = False) -> Advice:
+        """Keep the decision with the session, unless it only repeats the last one.
+
+        `ends_asking`: by the question that had noted to be asking the model.
+        """
         entry = _entry(case, advice)
 
         def keep(stored: ShopperSession | None) -> ShopperSession:
@@ -301,15 +334,25 @@ class Advisor:
             before = ledger.last(session)
             is_repeat = before is not None and all(before.get(key) == entry.get(key) for key in _TELLING)
             is_recent = before is not None and entry["at"] - before["at"] <= RETRY_MS
-            if is_repeat and not advice.asked and not ledger.asking_until(session) and (is_recent or not entry["show"]):
+            if is_repeat and not ends_asking and (is_recent or not entry["show"]):
                 return session
-            return ledger.with_entry(session, entry)
+            return ledger.with_entry(session, entry, ends_asking=ends_asking)
 
         self._store.update(case.session.session, keep)
         return advice
 
 
 _TELLING: Final = ("source", "trigger", "show", "pick", "shop", "fault")
+
+
+_ASKING: Final = quiet("Another question about this shopper is being answered just now.", "asking")
+
+
+def _tokens(answer: ModelAnswer | None, error: ModelError | None) -> int | None:
+    """Tell what a question took, None where nobody knows: then it counts as the most that it can have taken."""
+    if answer is not None:
+        return answer.prompt_tokens + answer.completion_tokens or None
+    return None if isinstance(error, ModelTimeoutError | ModelAnswerError) else 0
 
 
 def _place(summary: SessionSummary) -> tuple[str, int]:
@@ -367,7 +410,9 @@ def _entry(case: _Case, advice: Advice) -> ledger.Entry:
 def _model_part(advice: Advice) -> dict[str, Any]:
     part: dict[str, Any] = {}
     if advice.said is not None:
-        part |= {key: value for key, value in asdict(advice.said).items() if key in {"pick", "reason", "opening"}}
+        part |= {"pick": advice.said.pick, "reason": advice.said.reason}
+        if advice.said.opening:
+            part["opening"] = plain_reason(advice.said.opening)
     if advice.answer is not None:
         part |= {
             "name": advice.answer.model,

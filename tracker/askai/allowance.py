@@ -8,12 +8,13 @@ crash can cost a question, but never let one through.
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -29,6 +30,8 @@ BREAK_AFTER: Final = 5
 BREAK_MS: Final = 30_000
 PROBE_MS: Final = 10_000
 """How long the one question that tries whether the model is back may take before another may try."""
+LONGEST_PAUSE_S: Final = 86_400.0
+"""A server that asks for a longer pause is asked again after a day."""
 _LOCK_TIMEOUT_S: Final = 0.5
 
 
@@ -75,7 +78,7 @@ class Allowance:
     def take(self, tokens: int, now_ms: int) -> Permit:
         """Count one question of at most `tokens` tokens. Raises NotAllowedError, and has then counted nothing."""
         with self._counting() as (count, save):
-            today = datetime.fromtimestamp(now_ms / 1000, UTC).date().isoformat()
+            today = _day(now_ms, count.day)
             calls, spent = (count.calls, count.tokens) if count.day == today else (0, 0)
             if now_ms < count.not_before:
                 raise NotAllowedError("retry_after")
@@ -88,8 +91,8 @@ class Allowance:
             save(replace(count, day=today, calls=calls + 1, tokens=spent + tokens, open_until=open_until))
             return Permit(today, tokens)
 
-    def answered(self, permit: Permit, tokens: int) -> None:
-        """Note that the model answered, at so many tokens."""
+    def answered(self, permit: Permit, tokens: int | None) -> None:
+        """Note that the model answered, at so many tokens; None, where nobody knows, leaves all that was put by."""
         with contextlib.suppress(NotAllowedError), self._counting() as (count, save):
             if count.failures >= BREAK_AFTER:
                 log.info("the model answers again", extra={"breaker": "closed"})
@@ -101,12 +104,18 @@ class Allowance:
             calls = max(0, count.calls - 1) if count.day == permit.day else count.calls
             save(replace(self._settled(count, permit, 0), calls=calls))
 
-    def failed(self, permit: Permit, now_ms: int, *, tokens: int = 0, retry_after_s: float | None = None) -> None:
-        """Note that no usable answer came; a server that asks for a pause gets it, whatever the breaker thinks."""
+    def failed(
+        self, permit: Permit, now_ms: int, *, tokens: int | None = 0, retry_after_s: float | None = None
+    ) -> None:
+        """Note that no usable answer came, at so many tokens, see `answered`.
+
+        A server that asks for a pause gets it, whatever the breaker thinks.
+        """
         with contextlib.suppress(NotAllowedError), self._counting() as (count, save):
             settled = self._settled(count, permit, tokens)
             if retry_after_s is not None:
-                save(replace(settled, not_before=now_ms + round(retry_after_s * 1000), open_until=0))
+                until = now_ms + round(min(retry_after_s, LONGEST_PAUSE_S) * 1000)
+                save(replace(settled, not_before=max(until, count.not_before), open_until=0))
                 return
             failures = count.failures + 1
             if failures >= BREAK_AFTER:
@@ -116,13 +125,13 @@ class Allowance:
             save(replace(settled, failures=failures, open_until=now_ms + BREAK_MS if failures >= BREAK_AFTER else 0))
 
     def spent(self) -> tuple[int, int]:
-        """Give (calls, tokens) counted on the last day that anything was."""
+        """Give (calls, tokens) counted on the last day that anything was. Raises OSError or ValueError if damaged."""
         count = self._read()
         return count.calls, count.tokens
 
     @staticmethod
-    def _settled(count: _Count, permit: Permit, tokens: int) -> _Count:
-        if count.day != permit.day:
+    def _settled(count: _Count, permit: Permit, tokens: int | None) -> _Count:
+        if tokens is None or count.day != permit.day:
             return count
         return replace(count, tokens=max(0, count.tokens - permit.tokens + tokens))
 
@@ -140,16 +149,33 @@ class Allowance:
 
     def _read(self) -> _Count:
         try:
-            return _Count(**orjson.loads(self._path.read_bytes()))
+            count = _Count(**orjson.loads(self._path.read_bytes()))
         except FileNotFoundError:
             return _Count()
+        numbers = (count.calls, count.tokens, count.failures, count.open_until, count.not_before)
+        if type(count.day) is not str or not all(type(number) is int and number >= 0 for number in numbers):
+            raise ValueError("not a count")
+        return count
 
     def _write(self, count: _Count) -> None:
         new = self._path.with_name(self._path.name + ".new")
         fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
-            os.write(fd, orjson.dumps(asdict(count)))
+            content = orjson.dumps(asdict(count))
+            if os.write(fd, content) != len(content):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fdatasync(fd)
         finally:
             os.close(fd)
         new.replace(self._path)
+
+
+def _day(now_ms: int, counted: str) -> str:
+    """Give the day (UTC) to count on.
+
+    At midnight a worker may come with a clock, or a question, from just before: it must not start the old day anew,
+    which would start the new one anew after it.
+    """
+    now = datetime.fromtimestamp(now_ms / 1000, UTC)
+    today, tomorrow = now.date().isoformat(), (now + timedelta(days=1)).date().isoformat()
+    return tomorrow if counted == tomorrow else today

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Self, cast
 
 import orjson
@@ -87,7 +87,7 @@ class ChoiceSchema(Schema):
         return Choice(pick=(pick or _ANY_HELP) if shows else SILENT, **data)
 
 
-_ANY_HELP: Final = "help"
+_ANY_HELP: Final = ""
 """What is meant by a model that wants to show something and names nothing: help, by whatever sentence."""
 
 _SCHEMA = ChoiceSchema()
@@ -115,13 +115,7 @@ def parse_choice(text: str, sentences: Sequence[Sentence]) -> Choice:
         return choice
     help_sentence = next((one for one in sentences if one.kind == "help"), None)
     if choice.pick == _ANY_HELP and help_sentence is not None:
-        return Choice(
-            pick=help_sentence.id,
-            opening=choice.opening,
-            reason=choice.reason,
-            confidence=choice.confidence,
-            delay_ms=choice.delay_ms,
-        )
+        return replace(choice, pick=help_sentence.id)
     raise ChoiceError("not a choice, by its pick")
 
 

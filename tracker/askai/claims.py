@@ -2,13 +2,15 @@
 
 The lists are of word beginnings, so that inflected forms are found as well; those of up to four letters stand for the
 whole word, or they would find half the dictionary. Accents are taken off first. The lists are wide on purpose: a
-harmless opening that is refused costs one popup, a promise that slips through costs the shop its word.
+harmless opening that is refused costs one popup, a promise that slips through costs the shop its word. They name the
+fault in what a model wrote; what keeps unknown claims out is that every word must be a plain one.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from typing import Final
 
 _CLAIMS: Final = {
@@ -20,7 +22,7 @@ _CLAIMS: Final = {
         ending ends expire deadline left stock remain countdown minute hour shipping delivery deliver return
         exchange buy bogo win won prize lifetime risk proven clinical heal cure doctor original authentic award
         official everyone sold call phone whatsapp telegram text email mail contact visit click link website
-        http www freebie deals saves gifts wins codes saving""",
+        http www freebie deals saves gifts wins codes saving on-us charge pay paid""",
     "de": """
         gratis kostenlos umsonst frei geschenk rabatt prozent nachlass spar ermassig gunstig billig angebot
         aktion gutschein code preis euro halb doppelt zwei drei vier funf sechs sieben acht neun zehn hundert
@@ -63,35 +65,64 @@ _CLAIMS: Final = {
 LANGUAGES: Final = tuple(_CLAIMS)
 """The languages that the guard knows: a model may word an opening in no other."""
 
-_PLAIN_WORDS: Final = {
+_PLAIN: Final = {
     "en": """
-        a about an and any are at can could did do for have hello help here hi how i if in is it just let like
-        look looking may need of on or order question see some something still take that the there this to us
-        want we what when with would you your""",
+        a about an and any anything are at be but by can cart choose choosing could deciding did do does find fit for
+        from glad happy hand have hello help here hey hi how i if in is it item items just know let like liked little
+        look looking may maybe me mind my need not of okay on or order our perhaps pick please question questions right
+        see shall should show size sizes so some someone something still style sure than thank thanks that the there
+        thing things think thinking this to us want we welcome what when which with wondering would you your""",
     "de": """
-        auf bei bist brauchst darf das dein deine deiner dem den der dich die dir du ein eine einen etwas fragen
-        fur haben hallo hast helfen hier hilfe ich ihnen ihre ihrer im in ist kann konnen mit noch oder sie sind
-        so suchen und uns von was wie wir zu zum zur""",
+        als am auch auf bei beim bestellung bin bist bitte brauchen brauchst braucht da dabei danke darf das dazu
+        dein deine deinem deinen deiner dem den der des dich die dir du ein eine einem einen einer etwas euch finden
+        frage fragen fur gern gerne grosse grossen guten habe haben hallo hast helfen hier hilfe ich ihnen ihr ihre
+        ihrem ihren ihrer im in ist jemand kann kannst konnen magst mein mit mochten mochtest moin noch oder passen
+        passende passt rat schauen schon sehen sich sie sind so suchen suchst tag und uns unser unsicher unterstutzen
+        vielleicht von wahl warenkorb was welche welcher welches wer wie willkommen wir wissen wollen wunschen zogern
+        zu zum zur""",
     "fr": """
-        a aide aider as au aux avec avez besoin bonjour ce ces commande dans de des du en encore est et ici je
-        la le les notre nous ou par pour pouvons puis question quelque que qui salut si sur te toi ton un une
-        vos votre vous""",
+        a ai aide aider aidons as au aux avec avez avoir besoin bien bienvenue bonjour bonsoir c ce cela ces cette
+        chercher cherchez choisir choix commande comment conseil conseils d dans de des doute du elle en encore es
+        est et etes eu faire hesitez ici idee il j je l la le les leur ma me merci mes moi mon n ne nos notre nous on
+        ou panier par parmi pas peu peut pour pourrions pouvons puis qu quel quelle quelqu quelque quelques question
+        questions qui quoi renseigner s salut si sommes son souhaitez suis sur t taille te toi ton tous trouver tu un
+        une vos votre voulez vous y""",
     "es": """
-        a al algo algun alguna ayuda ayudamos ayudar con de del duda el en es esta estas hay hola la las lo los
-        mas necesitas nos o para pedido podemos por pregunta puedo que quieres se si su tal te tienes tu tus un
-        una y""",
+        a al algo alguien algun alguna algunas ante aqui ayuda ayudamos ayudar ayudarle ayudarte bienvenida
+        bienvenido buenas buenos buscando buscas carrito como con consejo cosa cual cuales cuando de del dia dias
+        donde duda dudas e el eleccion elegir ella en encontrar entre es esa ese esta estamos estas este esto gracias
+        gusta gustaria hay hola la las le les lo los mas me mi mirando mis muy necesita necesitas no nos nosotros
+        nuestra nuestro o os otra otro para pedido pensando podemos podriamos por pregunta preguntas puedes puedo que
+        quieres saber se ser si sobre son su sus talla te ti tienes todavia tu tus un una unas unos usted ver vez y
+        ya yo""",
     "it": """
-        a ai aiutare aiutarti aiuto al alla bisogno che ci ciao come con cosa cui dei del della di domanda e ed
-        ha hai ho i il in la le lo nel o ordine per possiamo posso qualche qui se serve sei su ti tuo un una
-        vuoi""",
+        a abbiamo ai aiutare aiutarla aiutarti aiutiamo aiuto al alla alle allo anche ancora avere avete bene
+        benvenuta benvenuto bisogno buongiorno c carrello cerca cercando cerchi che chi ci ciao come con consigli
+        consiglio cosa cui da dal dalla dei del della delle di domanda domande dubbi dubbio e ed fare forse gli
+        grazie ha hai ho i il in indecisa indeciso io l la le lei lo loro ma me mi mio ne nei nel nella noi non
+        nostra nostro o ordine pensando per possa possiamo posso puo puoi qualche qualcosa quale quali quella quello
+        questa questo qui salve sapere scegliere scelta se sei si sia siamo sono stai su sul sulla suo taglia te ti
+        trovare tu tua tuo tutti un una uno va vedere voi vostro vuoi""",
     "pt": """
-        a ajuda ajudar algum alguma ao aqui as com como da de do duvida e em esta ha na nas no nos o ola os ou
-        para pedido pergunta podemos por posso precisa que quer se seu sua te tem tu um uma voce""",
+        a ainda ajuda ajudamos ajudar ajudo algo alguem algum alguma alguns ao aos aqui as assim bem boa bom carrinho
+        coisa com como da das de decidir dia do duvida duvidas e ela ele em encontrar entre escolha escolher essa
+        esse esta estamos este eu gostaria ha isso isto ja lhe me mesmo meu minha muito na nao nas nem no nos nossa
+        nosso o obrigada obrigado oi ola olhando os ou outra outro para pedido pensando pergunta perguntas pode
+        podemos poderia por posso precisa procura procurando quais qual que quem quer saber sao se ser seu seus sim
+        so sobre sua suas tamanho te tem ter teu ti tu tua tudo um uma umas uns ver vinda vindo voce""",
     "nl": """
-        aan al als bestelling bij dag dat de deze die doen dit een en er hallo heb hebt helpen het hier hoe hulp
-        iets ik in is je jij jouw kan kunnen me met nodig nog of om ons op te u uw van voor vraag vragen wat we
-        wij wil""",
+        aan al als andere ben bent bestelling bij daar dag dank dat de deze die dit doen dus een en er ergens even
+        fijn goed goede goedemiddag graag groot had heb hebben hebt heeft helpen helpt het hier hoe hoi hulp iemand
+        iets ik in is ja je jij jou jouw kan keuze kies kiezen kijken kun kunnen kunt laat maar maat maten me met
+        mijn misschien moet mogen naar niet nodig nog of om ons onze ook op over passen past raad samen staan te
+        tegen tussen twijfel twijfelt u uit uw van vinden voor vraag vragen waar wat we weet welke welkom weten wie
+        wij wil willen wilt winkelmand winkelwagen zie zien zijn zo zoek zoekt""",
 }
+
+PLAIN_WORDS: Final[Mapping[str, frozenset[str]]] = {
+    language: frozenset(words.split()) for language, words in _PLAIN.items()
+}
+"""The words that an opening may be made of, folded: of greetings, questions and offers of help, and of nothing else."""
 
 
 def fold(text: str) -> str:
@@ -109,15 +140,14 @@ def _pattern() -> re.Pattern[str]:
 _CLAIM: Final = _pattern()
 _WORD = re.compile(r"[^\W\d_]+")
 _MOST_WORDS = 12
-_KNOWN_SHARE = 0.5
 
 
 def fault_in_opening(opening: str, language: str) -> str | None:
     """Say why a model's own words must not be shown, None if they may.
 
-    They may when they are a few plain words in the shopper's language and hold nothing that claims, offers or presses
-    in any language known here. Half of the words have to be common ones of the language: a claim in a language that no
-    list knows cannot pass as a greeting.
+    They may when they are a few plain words of the shopper's language and hold nothing that claims, offers or presses
+    in any language known here. Every word has to be a known one: with a single free one, "We pay for your order", or
+    "za darmo", which is "for free" in a language that no list knows, would pass as a greeting.
     """
     folded = fold(opening)
     if any(unicodedata.category(character)[0] in "NSC" for character in folded if character != " "):
@@ -127,9 +157,6 @@ def fault_in_opening(opening: str, language: str) -> str | None:
     words = _WORD.findall(folded)
     if not 0 < len(words) <= _MOST_WORDS:
         return f"not 1 to {_MOST_WORDS} words"
-    if not all(word.isascii() for word in words):
-        return "letters that its language does not use"
-    known = set(_PLAIN_WORDS[language].split())
-    if sum(word in known for word in words) < _KNOWN_SHARE * len(words):
+    if not PLAIN_WORDS[language].issuperset(words):
         return f"words that are not plain {language}"
     return None

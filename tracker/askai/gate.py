@@ -15,8 +15,11 @@ from tracker.sessions.model import ShopperSession
 EARLY_S: Final = 15
 """Below this a visit has hardly begun."""
 BOUNCE_EVENTS: Final = 3
-RETRY_MS: Final = 5_500
-"""As long as one question may take: within it the same answer may be fetched again; after it, it was shown."""
+RETRY_MS: Final = 4_500
+"""Within it the same popup may be fetched again, for an answer can get lost; after it, it counts as shown.
+
+Less than the 5 s after which the original browser script asks again, which would show it a second time.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,10 +40,10 @@ def gate(
     """Give the quiet decision of the first case that is met, None where it takes more to decide."""
     if holdout.holds(session.session):
         return quiet("In the holdout: shown no popup, so that the others can be compared.", "holdout")
-    return _over(summary) or _enough(session, summary, shop, now_ms) or _early(summary)
+    return _over(session, summary) or _enough(session, summary, shop, now_ms) or _early(summary)
 
 
-def _over(summary: SessionSummary) -> PopupDecision | None:
+def _over(session: ShopperSession, summary: SessionSummary) -> PopupDecision | None:
     dwell = summary.dwell_s
     if summary.bought:
         return quiet("The order is placed.", "bought")
@@ -48,7 +51,7 @@ def _over(summary: SessionSummary) -> PopupDecision | None:
         return quiet(
             f"The checkout was seen after {dwell} s on the pages: nothing should stand in its way.", "checkout"
         )
-    if summary.cart_emptied:
+    if summary.cart_emptied or (summary.items_in_cart == 0 and ledger.most_items(session) > 0):
         return quiet("The cart was filled and is empty now: a popup would not bring it back.", "cart_emptied")
     if summary.popups_clicked:
         return quiet("A popup was clicked already: it did what it could.", "popup_clicked")
@@ -61,7 +64,8 @@ def _enough(session: ShopperSession, summary: SessionSummary, shop: Shop, now_ms
         return quiet("The shop wants no popup on this page.", "excluded_page")
     count = max(summary.popups_shown, ledger.shown(session))
     last_ms = ledger.last_shown_ms(session)
-    if last_ms and now_ms - last_ms <= RETRY_MS and summary.popups_shown < count:
+    reported = max(summary.popups_shown, summary.popups_dismissed + summary.popups_clicked)
+    if last_ms and now_ms - last_ms <= RETRY_MS and reported < count:
         # Decided a moment ago and not yet seen: whoever asks again gets the same, from the cache.
         return None
     if count >= limits.popups_per_session:

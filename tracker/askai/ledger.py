@@ -1,7 +1,9 @@
 """What was decided for a session, kept with it: the ledger that limits, the cache and `flask explain` read.
 
-An entry: {at, source, trigger, show, pick?, message?, category?, confidence?, delayMs?, language?, seen, shop, prompt?,
-veto?, model?: {fault?, reason?, ms?, promptTokens?, completionTokens?}, signals}. Times are ms since 1970.
+Kept under `decisions`: {entries, shown?, lastShown?, lastAsked?, askingUntil?}. An entry: {at, source, trigger, show,
+reason, confidence, seen, shop, signals: {stage, items, dwell, pages, hesitating}}; with a popup also {pick, message,
+category, delayMs}; where it was so {veto}, {fault}; and where the model was asked {prompt, model: {pick?, reason?,
+opening?, name?, ms?, promptTokens?, completionTokens?}}. Moments are ms since 1970, `dwell` is in seconds.
 """
 
 from __future__ import annotations
@@ -54,16 +56,25 @@ def claimed(session: ShopperSession, now_ms: int, until_ms: int) -> ShopperSessi
     return replace(session, decisions=decisions)
 
 
-def with_entry(session: ShopperSession, entry: Entry) -> ShopperSession:
-    """Give the session with an entry added, and nobody asking any more."""
+def with_entry(session: ShopperSession, entry: Entry, *, ends_asking: bool = False) -> ShopperSession:
+    """Give the session with an entry added; `ends_asking`: by the one that had noted to be asking the model."""
     decisions: dict[str, Any] = {**session.decisions, "entries": [*entries(session), entry][-KEPT:]}
-    decisions.pop("askingUntil", None)
+    if ends_asking:
+        decisions.pop("askingUntil", None)
     if entry["show"]:
         decisions |= {"shown": shown(session) + 1, "lastShown": entry["at"]}
     return replace(session, decisions=decisions)
 
 
+def most_items(session: ShopperSession) -> int:
+    """Tell how full the cart was at most, as far as it was asked about."""
+    return max((entry["signals"]["items"] for entry in entries(session)), default=0)
+
+
 def fingerprint(session: ShopperSession) -> str:
-    """Name what the shopper did so far: as long as it stays the same, so does an answer."""
-    newest = max((events[-1]["ts"] for events in session.events.values()), default=0)
-    return f"{session.event_count() + session.merge.dropped_events}.{newest}.{session.items_in_cart}"
+    """Name what the shopper did so far: as long as it stays the same, so does an answer.
+
+    That a popup was shown is nothing that the shopper did.
+    """
+    acts = [event["ts"] for _page, event in session.all_events() if event["type"] != "popup_shown"]
+    return f"{len(acts) + session.merge.dropped_events}.{max(acts, default=0)}.{session.items_in_cart}"

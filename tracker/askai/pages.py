@@ -13,16 +13,18 @@ _KINDS = {
     "checkout": "checkout",
     "checkouts": "checkout",
     "orders": "order",
-    "thank_you": "order",
     "search": "search",
     "account": "account",
     "pages": "content",
     "blogs": "content",
     "policies": "content",
 }
-_HANDLE = re.compile(r"[a-z]{1,20}(-[a-z0-9]{1,20}){0,6}")
+_HANDLE = re.compile(r"[a-z]{1,20}(-([a-z]{1,20}|[0-9]{1,4})){0,6}")
 _MOST_DIGITS = 4
-"""A handle with more may hold a phone or card number, a date of birth or a token."""
+"""A handle with more may hold a phone or card number, a date of birth or a token.
+
+So may one with letters and digits in one word, or with capitals, which a shop's handles never have.
+"""
 
 
 def path_of(name: str) -> str:
@@ -34,24 +36,30 @@ def path_of(name: str) -> str:
     return path if path.startswith("/") else ""
 
 
+def without_language(path: str) -> str:
+    """Give the path as it is in the shop's first language: `/account` for `/en-de/account`."""
+    first, _slash, rest = path[1:].partition("/")
+    return f"/{rest}" if _LOCALE.fullmatch(first.lower()) else path
+
+
 def _parts(name: str) -> list[str] | None:
     path = path_of(name)
-    if not path:
-        return None
-    parts = [part for part in path.lower().split("/") if part]
-    return parts[1:] if parts and _LOCALE.fullmatch(parts[0]) else parts
+    return [part for part in without_language(path).split("/") if part] if path else None
 
 
 def page_kind(name: str) -> str:
     """Say what kind of page a name stands for."""
-    parts = _parts(name)
-    if parts is None:
+    named = _parts(name)
+    if named is None:
         return "other"
-    if not parts:
+    if not named:
         return "home"
+    parts = [part.lower() for part in named]
+    if parts[-1] in {"thank_you", "thank-you"} and not {"checkouts", "orders"}.isdisjoint(parts):
+        return "order"
     # A product inside a collection is a product page; a checkout may stand behind the shop's number.
     for part, kind in _KINDS.items():
-        if part == parts[0] or (part in parts and part in {"products", "checkouts", "thank_you"}):
+        if part == parts[0] or (part in parts and part in {"products", "checkouts"}):
             return kind
     return "other"
 

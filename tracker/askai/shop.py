@@ -9,6 +9,7 @@ from datetime import date
 from fnmatch import fnmatchcase
 from typing import Final, Literal, TypeAlias
 
+from tracker.askai.pages import without_language
 from tracker.askai.summary import SessionSummary
 
 Texts: TypeAlias = Mapping[str, str]
@@ -63,8 +64,9 @@ class PopupLimits:
     """Paths, `*` standing for anything: `/account*`."""
 
     def forbids(self, path: str) -> bool:
-        """Tell whether no popup may appear on this page."""
-        return any(fnmatchcase(path, pattern) for pattern in self.never_on)
+        """Tell whether no popup may appear on this page, in whichever language it is."""
+        paths = {path, without_language(path)}
+        return any(fnmatchcase(one, pattern) for one in paths for pattern in self.never_on)
 
 
 BUILT_IN_HELP: Final = Sentence(

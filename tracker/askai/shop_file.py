@@ -23,6 +23,11 @@ log = logging.getLogger(__name__)
 STAGES: Final = ("landed", "browsing", "product", "cart")
 _MAX_FILE_BYTES = 256 * 1024
 
+# The model reads all of it at every question, which shall stay below 1,000 tokens; a shop of few words is read best.
+MAX_SENTENCES: Final = 16
+MAX_SAID_BYTES: Final = 900
+"""Of the texts in the first language and of the ids, which stand in a question twice."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -76,7 +81,7 @@ class SentenceSchema(Schema):
     class Meta:
         unknown = RAISE
 
-    id = fields.String(required=True, validate=[_ID, validate.Length(max=40)])
+    id = fields.String(required=True, validate=[_ID, validate.Length(max=24)])
     text = _Sentence(required=True)
     stages = fields.List(fields.String(validate=validate.OneOf(STAGES)), load_default=list)
 
@@ -109,8 +114,12 @@ class ShopSchema(Schema):
         unknown = RAISE
 
     name = fields.String(required=True, validate=validate.Length(1, 80))
-    tone = fields.String(load_default="", validate=validate.Length(max=120))
-    languages = fields.List(fields.String(validate=validate.OneOf(LANGUAGES)), load_default=lambda: ["en"])
+    tone = fields.String(load_default="", validate=validate.Length(max=80))
+    languages = fields.List(
+        fields.String(validate=validate.OneOf(LANGUAGES)),
+        load_default=lambda: ["en"],
+        validate=validate.Length(min=1, error="must name at least one language"),
+    )
     wording = fields.String(load_default="own", validate=validate.OneOf(["own", "model"]))
     limits = fields.Nested(LimitsSchema, load_default=dict)
     help = fields.List(fields.Nested(SentenceSchema), load_default=list)
@@ -132,6 +141,9 @@ def parse_shop(content: bytes) -> Shop:
         place = re.search(r"at line (\d+)", str(error))
         line = int(place[1]) if place else text.count("\n") + 1
         raise ShopFileError([Fault(line, f"not TOML: {str(error).partition(' (at')[0]}")]) from None
+    except (ValueError, RecursionError):
+        # A number of thousands of digits, thousands of brackets.
+        raise ShopFileError([Fault(1, "not TOML that can be read: something in it is far too long or deep")]) from None
     try:
         data = ShopSchema().load(raw)
     except ValidationError as error:
@@ -192,11 +204,22 @@ def _further_faults(text: str, data: dict[str, Any]) -> list[Fault]:
             languages = one["text"].keys() - {""}
             if languages and (missing := [lang for lang in data["languages"] if lang not in languages]):
                 found.append(Fault(_line_of(text, (*here, "text")), f"{table}: no text in {', '.join(missing)}"))
+            if unknown := sorted(languages - set(data["languages"])):
+                what = f"{table}: {', '.join(unknown)} is not among the languages"
+                found.append(Fault(_line_of(text, (*here, "text")), what))
             if one.get("first_day") and one.get("last_day") and one["last_day"] < one["first_day"]:
                 found.append(Fault(_line_of(text, (*here, "until")), "offers: until is before from"))
             code = one.get("code")
             if code and not all(code in said for said in one["text"].values()):
                 found.append(Fault(_line_of(text, (*here, "text")), f"offers: the text does not name the code {code}"))
+    said = [one for table in ("help", "facts", "offers") for one in data[table]]
+    if len(said) > MAX_SENTENCES:
+        found.append(Fault(1, f"{len(said)} facts, offers and sentences of help: at most {MAX_SENTENCES} together"))
+    first = data["languages"][0]
+    size = sum(2 * len(one["id"]) + len((one["text"].get("") or one["text"].get(first, "")).encode()) for one in said)
+    if size > MAX_SAID_BYTES:
+        what = f"all sentences with their ids take {size} bytes of a question to the model: at most {MAX_SAID_BYTES}"
+        found.append(Fault(1, f"{what}; say fewer or shorter ones"))
     return sorted(found, key=lambda fault: fault.line)
 
 

@@ -1,7 +1,7 @@
 """What a session comes down to for a decision: a few counts, times and labels, however long the session is.
 
 Nothing that a shopper typed or that names a shopper gets in: of page names only their kind and a shop's handles, of
-events only their type when it looks like a label, and of everything else only numbers.
+events only their type when it is a known one, and of everything else only numbers.
 """
 
 from __future__ import annotations
@@ -171,10 +171,24 @@ def _current_path(session: ShopperSession) -> str:
     return path_of(page)
 
 
+_TYPE_WORDS: Final = """
+    view page pageview leave hide show visit click tap press touch key scroll depth hover move focus blur input change
+    submit form select copy paste resize rage exit intent search filter sort product collection variant option size
+    color image gallery zoom video play pause end review tab menu nav link button banner modal drawer wishlist compare
+    add remove update clear empty to from the in of cart item line quantity checkout start started begin step shipping
+    payment complete completed popup shown dismissed clicked open opened close closed idle active visible hidden
+    heartbeat ping error session load loaded unload back forward
+    """
+_KNOWN_TYPE_WORDS: Final = frozenset(_TYPE_WORDS.split())
+
+
 def type_label(event_type: str) -> str:
-    """Give an event's type if it is a plain word; digits and signs could carry a number, an address or a token."""
-    label = event_type.lower().replace("-", "_")
-    return label if re.fullmatch(r"[a-z][a-z_]{0,23}", label) else "other"
+    """Give an event's type if it is made of words for what one does in a shop.
+
+    A type is a text of the browser's like any other: another one could carry a name, a token or an instruction.
+    """
+    label = re.sub(r"[-_ :.]+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", event_type[:64])).lower()
+    return label if len(label) <= 24 and _KNOWN_TYPE_WORDS.issuperset(label.split("_")) else "other"
 
 
 def _marks(event: Event, keys: Iterable[str]) -> list[str]:

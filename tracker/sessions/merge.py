@@ -89,7 +89,9 @@ def merge_sessions(stored: ShopperSession | None, other: ShopperSession, limits:
         time_on_page={page: max(time - added.get(page, 0), 0) for page, time in other.time_on_page.items()},
         events=other.events,
     )
-    return merge(stored, report, limits, other.updated_at)
+    merged = merge(stored, report, limits, other.updated_at)
+    # Two ledgers cannot be told apart from one that was copied: the one that is here stays.
+    return merged if stored.decisions or not other.decisions else replace(merged, decisions=other.decisions)
 
 
 def _merge_time(

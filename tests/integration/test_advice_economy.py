@@ -1,0 +1,370 @@
+"""What advice costs: calls to the model counted by the server that answers them, and nobody kept waiting for it."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.integration.conftest import MakeApp, StartServer
+from tests.support.advice import (
+    ANNA,
+    NOON,
+    ROOT,
+    Clock,
+    FixedShop,
+    check_answer,
+    documents_session,
+    example_shop,
+    with_event,
+)
+from tests.support.fake_groq import FAULTS, SLOW, FakeGroq, good_choice
+from tests.support.gunicorn_server import wait_until
+from tracker.askai import ledger
+from tracker.askai.advisor import Advisor
+from tracker.askai.allowance import Allowance
+from tracker.askai.groq_client import GroqClient
+from tracker.sessions.json_file import JsonFileStore
+from tracker.sessions.model import ShopperSession
+
+SHOP = example_shop()
+MUCH = 10**9
+PROMISED_S = 5.5
+
+
+@dataclass
+class Service:
+    """An application on a file, its clock in our hand, asking a fake Groq over the wire."""
+
+    client: FlaskClient
+    store: JsonFileStore
+    clock: Clock
+    allowance: Allowance
+
+    def ask(self, session: str = ANNA) -> Any:
+        response = self.client.post("/askai", data=session)
+        assert response.status_code == 200
+        check_answer(response.get_json(), SHOP)
+        return response.get_json()
+
+    def fault_of(self, session: str) -> str | None:
+        """Ask, and give why the model did not decide."""
+        self.ask(session)
+        stored = self.store.get(session)
+        assert stored is not None
+        last = ledger.last(stored)
+        assert last is not None
+        fault = last.get("fault")
+        assert fault is None or isinstance(fault, str)
+        return fault
+
+    def put(self, session: ShopperSession) -> str:
+        self.store.update(session.session, lambda _stored: session)
+        return session.session
+
+
+def advisor_on(
+    folder: Path, groq: FakeGroq | str, clock: Clock, *, calls: int = MUCH, tokens: int = MUCH, **options: Any
+) -> tuple[Advisor, JsonFileStore, Allowance]:
+    store = JsonFileStore(folder / "sessions.json")
+    allowance = Allowance(folder / "count", daily_calls=calls, daily_tokens=tokens)
+    url = groq if isinstance(groq, str) else groq.base_url
+    model = GroqClient("gsk_test", url, "openai/gpt-oss-20b")
+    return Advisor(store, FixedShop(SHOP), model=model, allowance=allowance, clock=clock, **options), store, allowance
+
+
+@pytest.fixture
+def serve(make_app: MakeApp, tmp_path: Path) -> Callable[..., Service]:
+    def start(groq: FakeGroq, folder: Path = tmp_path, **options: Any) -> Service:
+        folder.mkdir(exist_ok=True)
+        clock = Clock()
+        advisor, store, allowance = advisor_on(folder, groq, clock, **options)
+        return Service(make_app(store=store, advisor=advisor).test_client(), store, clock, allowance)
+
+    return start
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _sdk_loaded() -> None:
+    """Load the SDK before any clock runs: its import takes up to a second on a busy machine."""
+    import tracker.askai.groq_wire  # noqa: F401
+
+
+# --- how often the model is asked -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("says", ["popup", "nothing", "500"])
+def test_an_active_shoppers_720_questions_an_hour_ask_the_model_at_most_20_times(
+    serve: Callable[..., Service], says: str
+) -> None:
+    with FakeGroq(says if says in FAULTS else "obedient") as groq:
+        groq.reply = lambda request: json.dumps(good_choice(request, show_popup=says == "popup"))
+        service = serve(groq)
+        session = service.put(documents_session())
+        for number in range(720):
+            service.ask(session)
+            service.clock.move(seconds=5)
+
+            def act(stored: ShopperSession | None, number: int = number) -> ShopperSession:
+                acted = with_event(stored or documents_session(), "click", service.clock(), f"/products/p{number % 9}")
+                return replace(acted, items_in_cart=1 + number // 40 % 5)
+
+            service.store.update(session, act)
+        assert 1 <= groq.calls <= 20
+
+
+@pytest.mark.parametrize("says", ["popup", "nothing"])
+def test_an_idle_shoppers_720_questions_an_hour_ask_the_model_once(serve: Callable[..., Service], says: str) -> None:
+    with FakeGroq("obedient") as groq:
+        groq.reply = lambda request: json.dumps(good_choice(request, show_popup=says == "popup"))
+        service = serve(groq)
+        session = service.put(documents_session())
+        shown = 0
+        for _ in range(720):
+            shown += service.ask(session)["show_popup"]
+            service.clock.move(seconds=5)
+        assert groq.calls == 1
+        assert shown == (1 if says == "popup" else 0)
+
+
+def test_hopeless_sessions_ask_nothing(serve: Callable[..., Service]) -> None:
+    with FakeGroq() as groq:
+        service = serve(groq)
+        hopeless: list[dict[str, Any]] = [
+            {"items_in_cart": 0},
+            {"time_on_page": {"/": 5000}},
+            {"time_on_page": {"/checkout": 90_000}},
+            {"events": {"/": [{"type": "checkout_completed", "ts": NOON}]}},
+        ]
+        for number, changes in enumerate(hopeless):
+            session = service.put(documents_session(session=f"shopper-{number}", **changes))
+            for _ in range(5):
+                assert service.ask(session)["source"] == "gate"
+                service.clock.move(minutes=5)
+        assert groq.calls == 0
+
+
+def test_fifty_identical_questions_at_once_over_four_workers_ask_the_model_once(start_server: StartServer) -> None:
+    with FakeGroq() as groq:
+        groq.delay_s = 1
+        env = {
+            "GROQ_API_KEY": "gsk_test",
+            "GROQ_BASE_URL": groq.base_url,
+            "TRACKER_SHOP_FILE": str(ROOT / "shop.example.toml"),
+        }
+        server = start_server(workers=4, env=env)
+        now = time.time_ns() // 1_000_000
+        times = {"/products/xyz": 123_456}
+        events = {"/": [{"type": "view", "ts": now}, {"type": "click", "ts": now, "target": "#add-to-cart"}]}
+        with server.client() as client:
+            body = {"session": ANNA, "itemsInCart": 7, "timeOnPage": times, "events": events}
+            assert client.post("/ingest", body).status == 200
+
+        def ask(_number: int) -> Any:
+            with server.client() as client:
+                reply = client.post("/askai", ANNA)
+                assert reply.status == 200
+                return reply.json()
+
+        with ThreadPoolExecutor(50) as pool:
+            answers = list(pool.map(ask, range(50)))
+        assert groq.calls == 1
+        for answer in answers:
+            check_answer(answer, SHOP)
+        shown = [answer for answer in answers if answer["show_popup"]]
+        assert {answer["message"] for answer in shown} == {"Free returns within 30 days."}
+        # The others found no room to wait: they are told so, and show nothing.
+        assert {answer["trigger"] for answer in answers if not answer["show_popup"]} <= {"asking"}
+        stored = server.stored()[ANNA]["decisions"]
+        assert (stored["shown"], len(stored["entries"])) == (1, 1)
+
+
+# --- budgets ----------------------------------------------------------------------------------------------------------
+
+SESSIONS = 1000
+
+
+def _ask_many(folder: Path, url: str, part: int, rounds: range, calls: int, tokens: int) -> int:
+    """One process: ask about every fourth session, so many times; give the number of questions."""
+    clock = Clock()
+    advisor, store, _allowance = advisor_on(folder, url, clock, calls=calls, tokens=tokens)
+    asked = 0
+    for one_round in rounds:
+        clock.now = NOON + one_round * 5 * 60_000
+        for number in range(part, SESSIONS, 4):
+            session = store.get(f"shopper-{number:04}")
+            assert session is not None
+            advisor.advise(session)
+            asked += 1
+    return asked
+
+
+@pytest.mark.parametrize(("calls", "tokens", "rounds"), [(37, MUCH, 10), (MUCH, 40_000, 2)])
+def test_ten_thousand_questions_over_made_up_sessions_never_exceed_the_daily_budget_nor_does_a_restart(
+    tmp_path: Path, calls: int, tokens: int, rounds: int
+) -> None:
+    store = JsonFileStore(tmp_path / "sessions.json")
+    for number in range(SESSIONS):
+        session = documents_session(session=f"shopper-{number:04}")
+        store.update(session.session, lambda _stored, session=session: session)  # type: ignore[misc]
+    context = multiprocessing.get_context("spawn")
+    asked = 0
+    with FakeGroq() as groq:
+        for some in (range(rounds // 2), range(rounds // 2, rounds)):
+            with context.Pool(4) as pool:
+                arguments = [(tmp_path, groq.base_url, part, some, calls, tokens) for part in range(4)]
+                asked += sum(pool.starmap(_ask_many, arguments))
+        spent = Allowance(tmp_path / "count", daily_calls=calls, daily_tokens=tokens).spent()
+        assert asked == SESSIONS * rounds
+        assert spent == (groq.calls, groq.calls * 696)
+        assert 1 <= groq.calls <= calls
+        assert groq.calls * 696 <= tokens
+        # All that there is is used: nothing is lost to crashes that did not happen.
+        assert groq.calls == 37 if calls == 37 else groq.calls * 696 > tokens - 6000
+
+
+# --- a slow model -----------------------------------------------------------------------------------------------------
+
+
+def test_sixteen_questions_that_hang_and_as_many_that_wait_for_them_leave_two_hundred_ingests_alone(
+    start_server: StartServer,
+) -> None:
+    with FakeGroq("hang") as groq:
+        env = {"GROQ_API_KEY": "gsk_test", "GROQ_BASE_URL": groq.base_url}
+        server = start_server(workers=1, env=env)
+
+        def body(session: str, number: int = 0) -> dict[str, Any]:
+            now = time.time_ns() // 1_000_000
+            events = {"/cart": [{"type": "click", "ts": now, "n": number}]}
+            return {"session": session, "itemsInCart": 7, "timeOnPage": {"/cart": 99_000, "/": 1}, "events": events}
+
+        def ask(session: str) -> tuple[int, float]:
+            began = time.monotonic()
+            with server.client() as client:
+                return client.post("/askai", session).status, time.monotonic() - began
+
+        def ingest(part: int) -> list[int]:
+            with server.client() as client:
+                return [client.post("/ingest", body(f"other-{part:03}", number)).status for number in range(50)]
+
+        shoppers = [f"shopper-{number:02}" for number in range(16)]
+        with server.client() as client:
+            for shopper in shoppers:
+                assert client.post("/ingest", body(shopper)).status == 200
+        with ThreadPoolExecutor(40) as pool:
+            asked = [pool.submit(ask, shopper) for shopper in shoppers]
+            wait_until(lambda: groq.calls == 16, "16 questions hang")
+            again = [pool.submit(ask, shopper) for shopper in shoppers]
+            ingested = [pool.submit(ingest, part) for part in range(4)]
+            assert [status for part in ingested for status in part.result()] == [200] * 200
+            assert not any(future.done() for future in asked), "no ingest waited for the model to be over"
+            for future in [*asked, *again]:
+                status, seconds = future.result()
+                assert status == 200
+                assert seconds < PROMISED_S
+        assert groq.calls == 16
+
+
+@pytest.mark.parametrize("mode", FAULTS)
+def test_every_fault_of_the_model_is_answered_by_the_rules_within_the_promise(
+    serve: Callable[..., Service], mode: str
+) -> None:
+    with FakeGroq(mode) as groq:
+        service = serve(groq)
+        session = service.put(documents_session())
+        began = time.monotonic()
+        answer = service.ask(session)
+        assert time.monotonic() - began < PROMISED_S
+        assert (answer["source"], answer["message"], groq.calls) == ("rules", "Free returns within 30 days.", 1)
+
+
+def test_a_model_that_never_ends_is_answered_for_within_the_promise(
+    serve: Callable[..., Service], tmp_path: Path
+) -> None:
+    def seconds(mode: str) -> float:
+        with FakeGroq(mode) as groq:
+            service = serve(groq, tmp_path / mode.replace(" ", "-"))
+            session = service.put(documents_session())
+            began = time.monotonic()
+            answer = service.ask(session)
+            assert (answer["source"], answer["message"]) == ("rules", "Free returns within 30 days.")
+            return time.monotonic() - began
+
+    with ThreadPoolExecutor(len(SLOW)) as pool:
+        assert all(one < PROMISED_S for one in pool.map(seconds, SLOW))
+
+
+# --- the breaker and the server's wishes, seen through /askai --------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["500", "garbage", "prose", "unknown pick", "cut", "401"])
+def test_the_breaker_opens_after_five_failures_and_closes_with_the_first_answer_after_30_s(
+    serve: Callable[..., Service], mode: str
+) -> None:
+    with FakeGroq(mode) as groq:
+        service = serve(groq)
+        sessions = iter([service.put(documents_session(session=f"shopper-{number:02}")) for number in range(20)])
+        faults = [service.fault_of(next(sessions)) for _ in range(8)]
+        assert faults[5:] == ["breaker"] * 3
+        assert "breaker" not in faults[:5]
+        assert groq.calls == 5
+        service.clock.move(seconds=29.999)
+        assert service.fault_of(next(sessions)) == "breaker"
+        service.clock.move(seconds=0.001)
+        assert service.fault_of(next(sessions)) not in (None, "breaker")
+        assert service.fault_of(next(sessions)) == "breaker"
+        assert groq.calls == 6, "one question tried whether the model is back"
+        groq.mode = "good"
+        service.clock.move(seconds=30)
+        assert [service.fault_of(next(sessions)) for _ in range(4)] == [None] * 4
+        assert groq.calls == 10
+
+
+def test_while_the_breaker_is_half_open_only_one_question_is_let_through(serve: Callable[..., Service]) -> None:
+    with FakeGroq("500") as groq:
+        service = serve(groq)
+        sessions = [service.put(documents_session(session=f"shopper-{number:02}")) for number in range(15)]
+        for session in sessions[:5]:
+            service.ask(session)
+        groq.mode, groq.delay_s = "good", 2
+        service.clock.move(seconds=30)
+        with ThreadPoolExecutor(10) as pool:
+            app = service.client.application
+            clients = [replace(service, client=app.test_client()) for _ in range(10)]
+            faults = list(pool.map(lambda pair: pair[0].fault_of(pair[1]), zip(clients, sessions[5:], strict=True)))
+        assert faults.count(None) == 1
+        assert set(faults) <= {None, "breaker", "unavailable"}
+        assert groq.calls == 6
+
+
+def test_a_pause_that_groq_asks_for_is_kept_by_not_asking(serve: Callable[..., Service]) -> None:
+    with FakeGroq("429") as groq:
+        service = serve(groq)
+        sessions = iter([service.put(documents_session(session=f"shopper-{number:02}")) for number in range(20)])
+        assert service.fault_of(next(sessions)) == "rate_limited"
+        groq.mode = "good"
+        assert [service.fault_of(next(sessions)) for _ in range(5)] == ["retry_after"] * 5
+        service.clock.move(seconds=29.999)
+        assert service.fault_of(next(sessions)) == "retry_after"
+        assert groq.calls == 1
+        service.clock.move(seconds=0.001)
+        assert service.fault_of(next(sessions)) is None
+        assert groq.calls == 2
+
+
+def test_a_count_that_is_damaged_means_that_nobody_asks_and_the_rules_answer(
+    serve: Callable[..., Service], tmp_path: Path
+) -> None:
+    (tmp_path / "count").write_bytes(b"\x00")
+    with FakeGroq() as groq:
+        service = serve(groq)
+        assert service.fault_of(service.put(documents_session())) == "unavailable"
+        assert groq.calls == 0

@@ -1,0 +1,403 @@
+"""One shopper's story with the example file: what is shown, when, in which language, and what is kept of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.integration.conftest import MakeApp
+from tests.support.advice import (
+    ANNA,
+    LIMITS,
+    NOON,
+    ROOT,
+    Clock,
+    Desk,
+    ScriptedModel,
+    check_answer,
+    desk,
+    documents_session,
+    example_shop,
+    with_event,
+)
+from tests.support.fake_groq import FakeGroq, good_choice
+from tracker.askai import ledger
+from tracker.askai.gate import Holdout
+from tracker.askai.language_model import ModelTimeoutError
+from tracker.askai.shop import PopupLimits
+from tracker.sessions.json_file import JsonFileStore
+from tracker.sessions.merge import merge_sessions
+from tracker.sessions.model import Event, ShopperSession
+
+FREE_RETURNS = "Free returns within 30 days."
+MINUTE = 60_000
+DOCUMENT_BODY: dict[str, Any] = {
+    "session": ANNA,
+    "itemsInCart": 7,
+    "timeOnPage": {"/products/xyz": 123456, "/cart": 9876},
+    "events": {
+        "/": [
+            {"type": "view", "ts": 1712345678901},
+            {"type": "click", "target": "#add-to-cart", "ts": 1712345680000},
+        ],
+        "/cart": [{"type": "view", "ts": 1712345690000}],
+    },
+}
+
+
+def act(table: Desk, kind: str, page: str = "/cart", **keys: Any) -> None:
+    """Let the shopper do something now."""
+    table.store.update(
+        ANNA, lambda stored: with_event(stored or documents_session(), kind, table.clock(), page, **keys)
+    )
+
+
+def ask_over_http(client: FlaskClient) -> Any:
+    assert client.post("/ingest", json=DOCUMENT_BODY).status_code == 200
+    answer = client.post("/askai", data=ANNA, content_type="text/plain")
+    assert answer.status_code == 200
+    check_answer(answer.get_json(), example_shop())
+    return answer.get_json()
+
+
+# --- the document's example -------------------------------------------------------------------------------------------
+
+
+def test_the_documents_example_is_told_of_free_returns_by_the_rules(make_app: MakeApp) -> None:
+    answer = ask_over_http(make_app(shop_file=ROOT / "shop.example.toml").test_client())
+    assert (answer["show_popup"], answer["category"], answer["message"]) == (True, "info", FREE_RETURNS)
+    assert (answer["source"], answer["trigger"]) == ("rules", "items_in_cart")
+
+
+@pytest.mark.parametrize("mode", ["good", "failed generation"])
+def test_the_documents_example_is_told_of_free_returns_by_a_model_that_picks_it(make_app: MakeApp, mode: str) -> None:
+    with FakeGroq(mode) as groq:
+        app = make_app(shop_file=ROOT / "shop.example.toml", groq_api_key="gsk_test", groq_base_url=groq.base_url)
+        answer = ask_over_http(app.test_client())
+    assert (answer["show_popup"], answer["category"], answer["message"]) == (True, "info", FREE_RETURNS)
+    assert (answer["source"], groq.calls) == ("groq", 1)
+    assert groq.requests[0].data["may_say"] == ["free-returns", "welcome-10", "chat"]
+
+
+def test_without_a_file_the_documents_example_is_only_offered_help(make_app: MakeApp, tmp_path: Path) -> None:
+    client = make_app(shop_file=tmp_path / "none.toml").test_client()
+    client.post("/ingest", json=DOCUMENT_BODY)
+    answer = client.post("/askai", data=ANNA).get_json()
+    assert (answer["show_popup"], answer["message"]) == (True, "Would you like some help with your order?")
+
+
+def test_a_changed_file_changes_the_answer_without_a_restart(make_app: MakeApp, tmp_path: Path) -> None:
+    path = tmp_path / "shop.toml"
+    client = make_app(shop_file=path).test_client()
+    path.write_text('name = "X"\n[[facts]]\nid = "a"\ntext = "We weave it here."\n', "utf-8")
+    client.post("/ingest", json=DOCUMENT_BODY)
+    assert client.post("/askai", data=ANNA).get_json()["message"] == "We weave it here."
+    path.write_text("broken = [", "utf-8")
+    assert client.post("/askai", data=ANNA).get_json()["message"] == "We weave it here."
+    path.write_text('name = "X"\n[[facts]]\nid = "a"\ntext = "We weave it at home."\n', "utf-8")
+    again = client.post("/askai", data=ANNA).get_json()
+    assert again["message"] in ("", "We weave it at home."), "never what the file no longer says"
+
+
+# --- limits -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", [None, good_choice])
+def test_a_busy_shopper_sees_no_more_popups_than_the_shop_allows_with_its_minutes_between(
+    model: Callable[..., Any] | None,
+) -> None:
+    table = desk(model=None if model is None else ScriptedModel())
+    shown: list[int] = []
+    for _ in range(720):
+        if table.ask().decision.show_popup:
+            shown.append(table.clock())
+        table.clock.move(seconds=5)
+        act(table, "click")
+    assert len(shown) == table.shop.shop.limits.popups_per_session == 2
+    assert shown[1] - shown[0] >= 10 * MINUTE
+
+
+def test_the_original_script_which_asks_every_five_seconds_shows_a_popup_once() -> None:
+    table = desk()
+    shown = []
+    for _ in range(24):
+        shown.append(table.ask().decision.show_popup)
+        table.clock.move(seconds=5)
+    assert shown == [True] + [False] * 23
+
+
+def test_an_answer_that_got_lost_can_be_fetched_again_and_counts_once() -> None:
+    table = desk()
+    first = table.ask()
+    table.clock.move(seconds=2)
+    second = table.ask()
+    assert (second.source, second.decision) == ("cache", first.decision)
+    stored = table.store.get(ANNA)
+    assert stored is not None
+    assert ledger.shown(stored) == 1
+
+
+def test_no_minutes_between_is_not_the_same_popup_for_ever() -> None:
+    shop = example_shop(limits=PopupLimits(popups_per_session=5, minutes_between=0))
+    for model in (None, ScriptedModel()):
+        table = desk(shop=shop, model=model)
+        shown = 0
+        for _ in range(200):
+            shown += table.ask().decision.show_popup
+            table.clock.move(seconds=10)
+            act(table, "click")
+        assert 1 <= shown <= 5
+
+
+def test_a_shopper_who_does_nothing_after_a_popup_sees_no_second_one() -> None:
+    for model in (None, ScriptedModel()):
+        table = desk(model=model)
+        shown = [table.ask().decision.show_popup]
+        act(table, "popup_shown")
+        for _ in range(60):
+            table.clock.move(minutes=1)
+            shown.append(table.ask().decision.show_popup)
+        assert shown.count(True) == 1
+
+
+@pytest.mark.parametrize(
+    ("happens", "trigger"),
+    [
+        (lambda table: act(table, "popup_dismissed"), "dismissed"),
+        (lambda table: act(table, "popup_clicked"), "popup_clicked"),
+        (lambda table: act(table, "checkout_started"), "checkout"),
+        (lambda table: act(table, "click", href="/checkout"), "checkout"),
+        (lambda table: act(table, "checkout_completed"), "bought"),
+        (lambda table: act(table, "view", page="/account/orders"), "excluded_page"),
+        (lambda table: act(table, "view", page="/de/pages/contact"), "excluded_page"),
+        (lambda table: table.store.update(ANNA, lambda one: replace(one or documents_session(), items_in_cart=0)), ""),
+    ],
+)
+def test_what_the_shopper_does_silences_even_a_model_that_would_speak(
+    happens: Callable[[Desk], Any], trigger: str
+) -> None:
+    table = desk(model=ScriptedModel())
+    happens(table)
+    table.clock.move(seconds=1)
+    advice = table.ask()
+    assert (advice.decision.show_popup, advice.source) == (False, "gate")
+    assert advice.decision.trigger == (trigger or "cart_emptied")
+    assert table.model is not None
+    assert table.model.calls == 0
+
+
+def test_a_cart_that_was_emptied_without_a_click_is_not_abandoned() -> None:
+    events: dict[str, list[Event]] = {"/cart": [{"type": "view", "ts": NOON - n} for n in range(3, 0, -1)]}
+    table = desk(documents_session(events=events), model=ScriptedModel('{"show_popup": false}'))
+    table.ask()
+    table.store.update(ANNA, lambda stored: replace(stored or documents_session(), items_in_cart=0))
+    assert table.ask().decision.trigger == "cart_emptied"
+
+
+# --- holdout, offers, languages ---------------------------------------------------------------------------------------
+
+
+def test_the_holdout_is_never_shown_anything_is_recorded_and_costs_nothing() -> None:
+    ids = [f"session-{n:04}" for n in range(1000)]
+    table = desk(*(documents_session(session=one) for one in ids), model=ScriptedModel(), holdout=Holdout(percent=20))
+    answers = {one: table.ask(one) for one in ids}
+    held = {one for one, advice in answers.items() if advice.decision.trigger == "holdout"}
+    assert 150 <= len(held) <= 250
+    assert not any(answers[one].decision.show_popup for one in held)
+    assert all(answers[one].decision.show_popup for one in set(ids) - held)
+    assert table.model is not None
+    assert table.model.calls == len(ids) - len(held)
+    for one in held:
+        stored = table.store.get(one)
+        assert stored is not None
+        [entry] = ledger.entries(stored)
+        assert (entry["source"], entry["trigger"], entry["show"]) == ("gate", "holdout", False)
+    table.clock.move(minutes=30)
+    assert {one for one in ids if table.ask(one).decision.trigger == "holdout"} == held
+
+
+def at(day: str) -> int:
+    return int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp() * 1000)
+
+
+@pytest.mark.parametrize(
+    ("moment", "events", "made"),
+    [
+        ("2025-12-31T23:59:59", [], False),
+        ("2026-01-01T00:00:00", [], True),
+        ("2027-12-31T23:59:59", [], True),
+        ("2028-01-01T00:00:00", [], False),
+        ("2026-06-01T12:00:00", [{"type": "view", "ts": 1, "returning": True}], False),
+    ],
+)
+def test_an_offer_is_made_only_while_it_is_valid_and_to_whom_it_is_for(
+    moment: str, events: list[Event], made: bool
+) -> None:
+    insists = ScriptedModel(lambda request: json.dumps(good_choice(request, pick="welcome-10")))
+    for model in (None, insists):
+        session = documents_session(updated_at=at(moment) - 200_000)
+        table = desk(replace(session, events={**session.events, "/": [*events, *session.events["/"]]}), model=model)
+        table.clock.now = at(moment)
+        advice = table.ask()
+        is_offer = advice.sentence is not None and advice.sentence.id == "welcome-10"
+        assert is_offer == made
+        assert ("WELCOME10" in advice.decision.message) == made
+
+
+@pytest.mark.parametrize(
+    ("locale", "message"),
+    [("de-AT", "Kostenlose Rückgabe innerhalb von 30 Tagen."), ("en-US", FREE_RETURNS), ("ja-JP", FREE_RETURNS)],
+)
+def test_a_shopper_is_spoken_to_in_the_language_of_the_browser(locale: str, message: str) -> None:
+    for model in (None, ScriptedModel()):
+        table = desk(model=model)
+        act(table, "view", page="/", locale=locale)
+        assert table.ask().decision.message == message
+
+
+def test_a_models_opening_stands_before_the_owners_sentence_and_a_bad_one_is_vetoed_and_recorded() -> None:
+    shop = example_shop(wording="model")
+    good = ScriptedModel(lambda request: json.dumps(good_choice(request, opening="Hi there, can we help you?")))
+    assert desk(shop=shop, model=good).ask().decision.message == f"Hi there, can we help you? {FREE_RETURNS}"
+    bad = desk(
+        shop=shop, model=ScriptedModel(lambda request: json.dumps(good_choice(request, opening="90% off, only now!")))
+    )
+    advice = bad.ask()
+    assert (advice.decision.show_popup, advice.decision.message) == (False, "")
+    stored = bad.store.get(ANNA)
+    assert stored is not None
+    [entry] = ledger.entries(stored)
+    assert entry["veto"] == "the model's opening holds a number, sign or symbol"
+    assert entry["model"]["opening"] == "90% off, only now!", "for the owner to see"
+
+
+# --- the ledger -------------------------------------------------------------------------------------------------------
+
+_ALWAYS = {"at", "source", "trigger", "show", "reason", "confidence", "seen", "shop", "signals"}
+_POPUP = {"pick", "message", "category", "delayMs"}
+
+
+def test_entries_are_as_documented() -> None:
+    def entry_of(table: Desk) -> Any:
+        table.ask()
+        stored = table.store.get(ANNA)
+        assert stored is not None
+        assert stored.decisions.keys() <= {"entries", "shown", "lastShown", "lastAsked", "askingUntil"}
+        assert ledger.asking_until(stored) == 0
+        entry = ledger.entries(stored)[-1]
+        assert entry["signals"].keys() == {"stage", "items", "dwell", "pages", "hesitating"}
+        return entry
+
+    by_rules = entry_of(desk())
+    assert by_rules.keys() == _ALWAYS | _POPUP
+    by_model = entry_of(desk(model=ScriptedModel()))
+    assert by_model.keys() == _ALWAYS | _POPUP | {"prompt", "model"}
+    assert by_model["model"] == {
+        "pick": "free-returns",
+        "reason": "7 items in the cart, a long stay and no checkout.",
+        "name": "scripted",
+        "ms": 7,
+        "promptTokens": 612,
+        "completionTokens": 84,
+    }
+    by_gate = entry_of(desk(documents_session(items_in_cart=0)))
+    assert by_gate.keys() == _ALWAYS
+    after_fault = entry_of(desk(model=ScriptedModel(ModelTimeoutError("too late"))))
+    assert after_fault.keys() == _ALWAYS | _POPUP | {"fault", "prompt", "model"}
+    assert (after_fault["source"], after_fault["fault"], after_fault["model"]) == ("rules", "timeout", {})
+    invalid = entry_of(desk(model=ScriptedModel("nonsense")))
+    assert invalid["fault"] == "invalid"
+    assert invalid["model"].keys() == {"name", "ms", "promptTokens", "completionTokens"}
+    for line in ledger.__doc__ or "", json.dumps(by_model):
+        assert "promptTokens" in line
+
+
+def test_the_ledger_stays_bounded_and_a_repeated_answer_is_written_once() -> None:
+    table = desk(documents_session(items_in_cart=0))
+    for _ in range(100):
+        table.ask()
+        table.clock.move(seconds=5)
+    assert table.store.writes == 1
+    for n in range(100):
+        table.store.update(ANNA, lambda one, n=n: replace(one or documents_session(), items_in_cart=n % 2))  # type: ignore[misc]
+        act(table, "click")
+        table.ask()
+        table.clock.move(minutes=20)
+    stored = table.store.get(ANNA)
+    assert stored is not None
+    assert len(ledger.entries(stored)) == ledger.KEPT
+    assert len(json.dumps(stored.decisions)) < 12_000
+
+
+def test_decisions_survive_later_ingests_and_asking_changes_nothing_else(make_app: MakeApp, tmp_path: Path) -> None:
+    client = make_app(shop_file=ROOT / "shop.example.toml").test_client()
+    client.post("/ingest", json=DOCUMENT_BODY)
+    path = tmp_path / "sessions.json"
+    before = json.loads(path.read_bytes())[ANNA]
+    client.post("/askai", data=ANNA)
+    asked = json.loads(path.read_bytes())[ANNA]
+    assert asked | {"decisions": 0} == before | {"decisions": 0}
+    client.post("/ingest", json={**DOCUMENT_BODY, "itemsInCart": 8, "sentAt": 1712345999000})
+    client.post("/ingest", json=DOCUMENT_BODY)
+    after = json.loads(path.read_bytes())[ANNA]
+    assert after["itemsInCart"] == 8
+    assert after["decisions"] == asked["decisions"]
+
+
+def test_no_merge_loses_decisions(tmp_path: Path) -> None:
+    store = JsonFileStore(tmp_path / "sessions.json")
+    asked = desk()
+    asked.ask()
+    with_decisions = asked.store.get(ANNA)
+    assert with_decisions is not None
+    for first, second in ((with_decisions, documents_session()), (documents_session(), with_decisions)):
+        store.delete(ANNA)
+        for one in (first, second):
+            store.update(ANNA, lambda stored, one=one: merge_sessions(stored, one, LIMITS))  # type: ignore[misc]
+        merged = store.get(ANNA)
+        assert merged is not None
+        assert merged.decisions == with_decisions.decisions
+
+
+def test_asking_moves_no_session_in_the_owners_list(make_app: MakeApp) -> None:
+    from tests.integration.conftest import ADMIN_TOKEN
+
+    app = make_app(shop_file=ROOT / "shop.example.toml")
+    client = app.test_client()
+    ids = [f"shopper-{n}" for n in range(6)]
+    for one in ids:
+        client.post("/ingest", json={**DOCUMENT_BODY, "session": one})
+
+    def listed() -> list[str]:
+        found: list[str] = []
+        query = ""
+        while True:
+            page = client.get(
+                f"/sessions?limit=2{query}", headers={"Authorization": f"Bearer {ADMIN_TOKEN}"}
+            ).get_json()
+            found += [line["session"] for line in page["sessions"]]
+            if page["next"] is None:
+                return found
+            query = f"&before={page['next']}"
+
+    before = listed()
+    assert sorted(before) == ids
+    client.post("/askai", data=ids[0])
+    client.post("/askai", data=ids[3])
+    assert sorted(listed()) == ids
+
+
+def test_a_session_that_is_gone_before_it_is_answered_is_no_trouble() -> None:
+    table = desk(model=ScriptedModel())
+    session = table.store.get(ANNA)
+    assert isinstance(session, ShopperSession)
+    table.store.delete(ANNA)
+    assert table.advisor.advise(session).decision.show_popup
+    assert isinstance(table.clock, Clock)

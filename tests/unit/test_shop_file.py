@@ -1,0 +1,350 @@
+"""The owner's file: every fault with its line, languages, limits, and taking up a change without a restart."""
+
+from __future__ import annotations
+
+import os
+from datetime import date
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.advice import ROOT, example_shop
+from tracker.app import create_app
+from tracker.askai.shop import BUILT_IN_HELP, PopupLimits, Shop
+from tracker.askai.shop_file import MAX_SAID_BYTES, MAX_SENTENCES, Fault, ShopFile, ShopFileError, parse_shop
+from tracker.askai.summary import SessionSummary
+from tracker.config import Config
+
+GOOD = """\
+name = "Linden"
+languages = ["en", "de"]
+
+[limits]
+popups_per_session = 3
+
+[[facts]]
+id = "returns"
+text = { en = "Free returns.", de = "Kostenlose Rückgabe." }
+
+[[offers]]
+id = "ten"
+text = "10% off with the code TEN."
+code = "TEN"
+from = 2026-01-01
+until = 2026-12-31
+"""
+
+
+def faults_of(content: str | bytes) -> list[Fault]:
+    with pytest.raises(ShopFileError) as caught:
+        parse_shop(content.encode() if isinstance(content, str) else content)
+    assert str(caught.value) == "; ".join(map(str, caught.value.faults))
+    return caught.value.faults
+
+
+def changed(old: str, new: str) -> str:
+    assert GOOD.count(old) == 1
+    return GOOD.replace(old, new)
+
+
+def line_of(content: str, part: str) -> int:
+    return content[: content.index(part)].count("\n") + 1
+
+
+def test_the_example_is_a_shop() -> None:
+    shop = example_shop()
+    assert (shop.name, shop.languages, shop.wording) == ("Linden & Loom", ("en", "de"), "own")
+    assert shop.limits == PopupLimits(
+        popups_per_session=2, minutes_between=10, never_on=("/account*", "/pages/contact")
+    )
+    assert [(one.id, one.kind) for one in shop.sentences] == [
+        ("free-returns", "fact"),
+        ("size-advice", "fact"),
+        ("welcome-10", "offer"),
+        ("chat", "help"),
+    ]
+    offer = shop.find("welcome-10")
+    assert offer is not None
+    assert (offer.code, offer.first_day, offer.last_day) == ("WELCOME10", date(2026, 1, 1), date(2027, 12, 31))
+    assert (offer.min_items, offer.first_visit) == (2, True)
+
+
+def test_a_name_alone_makes_a_shop_that_offers_help() -> None:
+    shop = parse_shop(b'name = "Linden"')
+    assert (shop.sentences, shop.languages, shop.limits) == ((BUILT_IN_HELP,), ("en",), PopupLimits())
+
+
+def test_a_byte_order_mark_is_no_fault() -> None:
+    assert parse_shop(b"\xef\xbb\xbf" + GOOD.encode()).name == "Linden"
+
+
+# --- faults -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "at", "words"),
+    [
+        ('name = "Linden"', "", "", "name: missing"),
+        ('name = "Linden"', 'name = ""', "name", "name: length must be"),
+        ('name = "Linden"', f'name = "{"L" * 81}"', "name", "name: length must be"),
+        ('name = "Linden"', "name = 7", "name", "name: not a valid string"),
+        ('name = "Linden"', 'name = "Linden"\nnmae = "x"', "nmae", "nmae: unknown field"),
+        ('name = "Linden"', 'name = "Linden"\nwording = "mine"', "wording", "wording: must be one of: own, model"),
+        ('name = "Linden"', f'name = "Linden"\ntone = "{"t" * 81}"', "tone", "tone: longer than"),
+        ('["en", "de"]', '["en", "xx"]', "languages", "languages.2: must be one of: en, de"),
+        ('["en", "de"]', "[]", "languages", "languages: must name at least one language"),
+        ('["en", "de"]', '"en"', "languages", "languages: not a valid list"),
+        ('["en", "de"]', '["en", "de", "fr"]', "text = { en", "facts: no text in fr"),
+        ('["en", "de"]', '["en"]', "text = { en", "facts: de is not among the languages"),
+        ("popups_per_session = 3", "popups_per_session = 101", "popups_per_session", "limits.popups_per_session: must"),
+        ("popups_per_session = 3", "popups_per_session = 1.5", "popups_per_session", "limits.popups_per_session: not"),
+        ("popups_per_session = 3", "minutes_between = -1", "minutes_between", "limits.minutes_between: must be"),
+        ("popups_per_session = 3", "minutes_between = nan", "minutes_between", "limits.minutes_between: special"),
+        ("popups_per_session = 3", 'never_on = ["account"]', "never_on", "limits.never_on.1: must begin with /"),
+        ("popups_per_session = 3", "popups = 3", "popups", "limits.popups: unknown field"),
+        ('id = "returns"', "", "[[facts]]", "facts.1.id: missing"),
+        ('id = "returns"', 'id = "Free Returns"', 'id = "Free', "facts.1.id: must be small letters"),
+        ('id = "returns"', f'id = "{"r" * 25}"', 'id = "rr', "facts.1.id: longer than maximum length 24"),
+        ('id = "returns"', 'id = "ten"', "[[offers]]", 'the id "ten" is taken'),
+        ('id = "returns"', 'id = "none"', 'id = "none"', 'the id "none" is taken'),
+        (
+            'id = "returns"',
+            'id = "returns"\nstages = ["checkout"]',
+            "stages",
+            "facts.1.stages.1: must be one of: landed",
+        ),
+        ('id = "returns"', 'id = "returns"\ncode = "X"', 'code = "X"', "facts.1.code: unknown field"),
+        ('de = "Kostenlose Rückgabe."', "de = 7", "text = { en", "facts.1.text: must be a text, or a table"),
+        ('de = "Kostenlose Rückgabe."', 'de = ""', "text = { en", "facts.1.text: must have 1 to 120 characters"),
+        ('"10% off with the code TEN."', "{}", "text = {}", "offers.1.text: must be a text, or a table"),
+        ('"10% off with the code TEN."', f'"{"TEN " * 31}"', 'text = "TEN', "offers.1.text: must have 1 to 120"),
+        ("10% off with", "<b>10%</b> off with", 'text = "<b>', "offers.1.text: holds markup"),
+        ("10% off with", "See shop.example for", 'text = "See', "offers.1.text: holds a link or an address"),
+        (
+            "10% off with",
+            "10\\u202e% off with",
+            'text = "10',
+            "offers.1.text: holds a control, bidirectional or hidden",
+        ),
+        ("10% off with the code TEN.", "10% off.", 'text = "10', "offers: the text does not name the code TEN"),
+        ('code = "TEN"', 'code = "T E N"', 'code = "T E', "offers.1.code: must be letters and digits"),
+        ("from = 2026-01-01", 'from = "2026-01-01"', "from", "offers.1.from: must be a day such as"),
+        ("from = 2026-01-01", "from = 2026-01-01T10:00:00", "from", "offers.1.from: must be a day such as"),
+        ("until = 2026-12-31", "until = 2025-12-31", "until", "offers: until is before from"),
+        ("until = 2026-12-31", "min_items = -1", "min_items", "offers.1.min_items: must be greater"),
+        ("until = 2026-12-31", "first_visit = 7", "first_visit", "offers.1.first_visit: not a valid boolean"),
+        ("until = 2026-12-31", "until = 2026-13-31", "until", "not TOML: "),
+        ("[[offers]]", "[[offers]", "[[offers]", "not TOML: "),
+        ('name = "Linden"', 'name = "Linden', "name", "not TOML: "),
+        ("[[offers]]", "[[offer]]", "[[offer]]", "offer: unknown field"),
+        ("[[facts]]", "[facts]", "[facts]", "facts: not a valid list"),
+    ],
+)
+def test_every_fault_is_named_with_its_line(old: str, new: str, at: str, words: str) -> None:
+    content = changed(old, new)
+    faults = faults_of(content)
+    told = [str(fault) for fault in faults]
+    assert any(words in fault.message for fault in faults), told
+    fault = next(fault for fault in faults if words in fault.message)
+    if '"ten" is taken' in words:
+        assert fault.line == line_of(content, '[[offers]]\nid = "ten"') + 1, told
+    else:
+        assert fault.line == line_of(content, at), told
+
+
+def test_a_fault_in_the_second_of_two_is_told_at_the_second() -> None:
+    content = GOOD + '\n[[offers]]\nid = "b"\ntext = "B."\nmin_items = "many"\n'
+    assert faults_of(content) == [Fault(line_of(content, "min_items"), "offers.2.min_items: not a valid integer")]
+
+
+def test_all_faults_are_told_at_once_in_their_order() -> None:
+    content = changed('name = "Linden"', "name = 7").replace('code = "TEN"', 'code = "T N"') + 'kind = "x"\n'
+    faults = faults_of(content)
+    assert [fault.line for fault in faults] == [1, line_of(content, 'code = "T N"'), line_of(content, "kind")]
+
+
+def test_what_is_no_text_is_told_at_its_line() -> None:
+    assert faults_of(b'name = "Linden"\ntone = "caf\xe9"\n') == [Fault(2, "not UTF-8: save the file as UTF-8")]
+    assert [fault.line for fault in faults_of("a = 1\n\nb = \n")] == [3]
+
+
+@pytest.mark.parametrize(
+    "content", ["x = " + "[" * 50_000, "x = " + "9" * 5000, "x = { a = " * 5000, "a" * (256 * 1024 + 1)]
+)
+def test_a_file_that_is_far_too_long_or_deep_is_a_fault_and_no_crash(content: str) -> None:
+    assert len(faults_of(content)) == 1
+
+
+def test_a_shop_says_so_much_and_no_more() -> None:
+    def shop_of(count: int, size: int) -> bytes:
+        facts = "".join(f'[[facts]]\nid = "f{number:02}"\ntext = "{"x" * size}"\n' for number in range(count))
+        return f'name = "Linden"\n{facts}'.encode()
+
+    assert len(parse_shop(shop_of(MAX_SENTENCES, 20)).sentences) == MAX_SENTENCES + 1
+    assert "17 facts, offers and sentences of help: at most 16 together" in str(faults_of(shop_of(17, 20))[0])
+    size = (MAX_SAID_BYTES - 60) // 10
+    assert len(parse_shop(shop_of(10, size)).sentences) == 11
+    assert faults_of(shop_of(10, size + 1)) == [
+        Fault(
+            1,
+            f"all sentences with their ids take {MAX_SAID_BYTES + 10} bytes of a question to the model: at most"
+            f" {MAX_SAID_BYTES}; say fewer or shorter ones",
+        )
+    ]
+
+
+@given(st.text(max_size=200) | st.binary(max_size=200).map(lambda raw: raw.decode("latin-1")))
+def test_whatever_stands_in_the_file_is_a_shop_or_faults_with_lines(text: str) -> None:
+    content = text.encode("utf-8", "surrogatepass")
+    lines = content.count(b"\n") + content.count(b"\r") + 1
+    faults = []
+    try:
+        parse_shop(content)
+    except ShopFileError as error:
+        faults = error.faults or [Fault(0, "no fault named")]
+    assert all(1 <= fault.line <= lines for fault in faults)
+
+
+# --- what a shop says -------------------------------------------------------------------------------------------------
+
+
+def test_a_shopper_is_spoken_to_in_their_language_if_the_shop_has_it() -> None:
+    shop = example_shop()
+    assert [shop.language_for(locale) for locale in ("de-AT", "de", "en-US", "fr", "")] == [
+        "de",
+        "de",
+        "en",
+        "en",
+        "en",
+    ]
+    nobodys = Shop()
+    assert [nobodys.language_for(locale) for locale in ("pt-BR", "ja", "")] == ["pt", "en", "en"]
+
+
+def test_a_text_without_a_language_is_in_the_shops_first() -> None:
+    shop = parse_shop(changed('["en", "de"]', '["de", "en"]').encode())
+    offer = shop.find("ten")
+    assert offer is not None
+    assert dict(offer.texts) == {"de": "10% off with the code TEN."}
+
+
+def test_sentences_apply_to_whom_and_when_the_owner_says() -> None:
+    def ids(today: date, **summary: object) -> list[str]:
+        return [one.id for one in example_shop().applicable(SessionSummary(**summary), today)]  # type: ignore[arg-type]
+
+    today = date(2026, 9, 21)
+    assert ids(today, items_in_cart=1) == ["free-returns", "chat"]
+    assert ids(today, items_in_cart=2) == ["free-returns", "welcome-10", "chat"]
+    assert ids(today, items_in_cart=2, returning=True) == ["free-returns", "chat"]
+    assert ids(date(2028, 1, 1), items_in_cart=2) == ["free-returns", "chat"]
+    assert ids(today, stage="product") == ["free-returns", "size-advice", "chat"]
+
+
+@pytest.mark.parametrize(
+    ("path", "forbidden"),
+    [
+        ("/account", True),
+        ("/account/login", True),
+        ("/de/account/login", True),
+        ("/en-de/account", True),
+        ("/pages/contact", True),
+        ("/fr/pages/contact", True),
+        ("/pages/contact-lenses", False),
+        ("/my/account", True),
+        ("/shop/account", False),
+        ("", False),
+    ],
+)
+def test_pages_without_popups_are_known_in_every_language(path: str, forbidden: bool) -> None:
+    assert example_shop().limits.forbids(path) is forbidden
+
+
+# --- taking up a change -----------------------------------------------------------------------------------------------
+
+
+def write(path: Path, content: str) -> None:
+    """Write as an editor does: beside, then renamed over."""
+    path.with_suffix(".new").write_text(content, "utf-8")
+    path.with_suffix(".new").replace(path)
+
+
+def test_without_a_file_only_help_is_offered_and_nothing_is_wrong(tmp_path: Path) -> None:
+    file = ShopFile(tmp_path / "shop.toml")
+    assert (file.current(), file.problem) == (Shop(), None)
+
+
+def test_a_changed_file_is_taken_up_and_a_removed_one_is_gone(tmp_path: Path) -> None:
+    path = tmp_path / "shop.toml"
+    file = ShopFile(path)
+    write(path, GOOD)
+    first = file.current()
+    assert first.name == "Linden"
+    assert file.current() is first, "read once as long as it stays the same"
+    write(path, changed("Linden", "Linde"))
+    assert file.current().name == "Linde"
+    assert file.current().version != first.version
+    path.unlink()
+    assert file.current() == Shop()
+
+
+def test_a_broken_file_keeps_the_last_good_one_and_says_what_is_wrong(tmp_path: Path) -> None:
+    path = tmp_path / "shop.toml"
+    file = ShopFile(path)
+    write(path, GOOD)
+    assert [file.current().name, file.problem] == ["Linden", None]
+    for broken in (changed("[[facts]]", "[[facts]"), changed("Linden", ""), "x = " + "[" * 50_000):
+        write(path, broken)
+        assert file.current().name == "Linden"
+        problem = str(file.problem)
+        assert "the last good one stays in force. line " in problem
+        assert str(tmp_path) not in problem
+    write(path, GOOD)
+    assert [file.current().name, file.problem] == ["Linden", None]
+
+
+def test_a_file_that_is_broken_from_the_start_leaves_only_help(tmp_path: Path) -> None:
+    write(tmp_path / "shop.toml", "nonsense")
+    file = ShopFile(tmp_path / "shop.toml")
+    assert file.current() == Shop()
+    assert file.problem is not None
+
+
+def test_a_file_that_cannot_be_read_keeps_the_last_good_one(tmp_path: Path) -> None:
+    path = tmp_path / "shop.toml"
+    file = ShopFile(path)
+    write(path, GOOD)
+    assert file.current().name == "Linden"
+    path.unlink()
+    path.mkdir()
+    assert file.current().name == "Linden"
+    assert file.problem == "The shop's file cannot be read; the last good one stays in force."
+
+
+def test_health_tells_of_a_broken_file_and_of_its_mending_without_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "shop.toml"
+    config = Config(storage_file=tmp_path / "sessions.json", shop_file=path)
+    client = create_app(config).test_client()
+    write(path, GOOD)
+    assert "notices" not in client.get("/health").get_json()
+    write(path, changed('code = "TEN"', 'code = "T E N"'))
+    answer = client.get("/health")
+    assert (answer.status_code, answer.get_json()["ok"]) == (200, True), "the service itself is well"
+    [notice] = answer.get_json()["notices"]
+    assert "line 14: offers.1.code: must be letters and digits" in notice
+    write(path, GOOD)
+    assert "notices" not in client.get("/health").get_json()
+
+
+def test_two_writes_within_the_same_moment_are_told_apart(tmp_path: Path) -> None:
+    path = tmp_path / "shop.toml"
+    file = ShopFile(path)
+    for name in ("Linda", "Lindo", "Lindu"):
+        write(path, changed("Linden", name))
+        os.utime(path, ns=(1, 1))
+        assert file.current().name == name
+
+
+def test_the_example_file_is_named_where_owners_look_for_it() -> None:
+    assert "flask shop check" in (ROOT / "shop.example.toml").read_text("utf-8")
