@@ -56,8 +56,10 @@ def create_app(
     app.config.update(MAX_BODY_BYTES=config.max_body_bytes, MAX_CONTENT_LENGTH=config.max_body_bytes + 1)
     app.json.sort_keys = False  # type: ignore[attr-defined]
     if config.trusted_proxies:
-        hops = config.trusted_proxies
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+        # Proxies in a row add to X-Forwarded-For, but pass scheme and host on as one value.
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=config.trusted_proxies, x_proto=1, x_host=1
+        )
 
     register_request_log(app)
     register_security_headers(app)

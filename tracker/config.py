@@ -18,6 +18,13 @@ def _text(value: str) -> str:
     return value
 
 
+def _token(value: str) -> str:
+    # Whoever guesses it reads and deletes sessions; and in a log, every place that holds it is blotted out.
+    if len(value) < 16 or not value.isprintable():
+        raise ValueError("a long random text of at least 16 characters")
+    return value
+
+
 def _path(value: str) -> Path:
     return Path(value).expanduser()
 
@@ -96,9 +103,9 @@ class Config:
     )
     admin_token: str = _setting(
         "ADMIN_TOKEN",
-        _text,
+        _token,
         "",
-        "The owner's key to /sessions: a long random text. Empty: /sessions is closed.",
+        "The owner's key to /sessions: a random text of at least 16 characters. Empty: /sessions is closed.",
     )
     groq_api_key: str = _setting("GROQ_API_KEY", _text, "", "The key for Groq. Empty: the local rules answer.")
     groq_model: str = _setting("GROQ_MODEL", _text, "openai/gpt-oss-20b", "The model that is asked.")
@@ -153,7 +160,7 @@ class Config:
         "MAX_EVENT_BYTES", _BYTES, 8192, "The largest event kept; a larger one is left out."
     )
     max_depth: int = _setting(
-        "MAX_DEPTH", _whole_number(4, 200), 16, "How deep a body may nest, its outermost brace being 1."
+        "MAX_DEPTH", _whole_number(5, 200), 16, "How deep a body may nest, its outermost brace being 1."
     )
     max_body_events: int = _setting("MAX_BODY_EVENTS", _COUNT, 5000, "How many events one body may hold.")
     max_pages: int = _setting("MAX_PAGES", _COUNT, 200, "How many pages one body, and one session, may hold.")

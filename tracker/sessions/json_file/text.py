@@ -14,7 +14,6 @@ for JSON text escapes them, so a line break always is one.
 from __future__ import annotations
 
 import json
-import mmap
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from enum import Enum
 
 import orjson
 
+from tracker.sessions.legacy import read_record
 from tracker.sessions.model import Record
 
 HEAD = b"{"
@@ -29,17 +29,15 @@ FOOT = b"\n}"
 EMPTY = HEAD + FOOT
 DELETED = b"null"
 
-Buffer = bytes | mmap.mmap
-
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of the file: where its text stands, whose it is, and whether it says that the session is gone."""
+    """One line of the file: where its text stands, whose it is, and when that was updated (None: it is deleted)."""
 
     offset: int
     length: int
     session_id: str
-    deleted: bool
+    updated_at: int | None
 
 
 def line(session_id: str, record: Record | None) -> bytes:
@@ -59,8 +57,11 @@ def read_line(text: bytes) -> tuple[str, Record | None]:
         raise ValueError("a line begins with a session id in quotes")
     if b"\\" in text[:close]:
         # Only ids that an older system let in need escapes; let the JSON parser find where such a one ends.
-        session_id, close = json.JSONDecoder().raw_decode(text.decode())
-        value = orjson.loads(text[close + 1 :])
+        spelled = text.decode()
+        session_id, close = json.JSONDecoder().raw_decode(spelled)
+        if spelled[close : close + 1] != ":":
+            raise ValueError("a session id is followed by a colon")
+        value = orjson.loads(spelled[close + 1 :])
     else:
         session_id = text[1:close].decode()
         value = orjson.loads(text[close + 2 :])
@@ -69,10 +70,33 @@ def read_line(text: bytes) -> tuple[str, Record | None]:
     return session_id, value
 
 
+def updated_at(record: Record) -> int:
+    """Tell when the session was updated last, also of a record that a hand wrote."""
+    at = record.get("updatedAt")
+    return at if type(at) is int and at >= 0 else read_record("", record, 0).updated_at
+
+
+def _read_first(text: bytes) -> tuple[bytes, str, Record | None]:
+    """Read the line that stands first in the text. A record shows by itself where it ends, which is the last word.
+
+    Where a sector of the disk ends in the midst of the foot, a power failure leaves the comma of a later line, which
+    nobody was promised, behind a line that somebody was, and anything behind the comma.
+    """
+    text = text.removesuffix(b",")
+    try:
+        return text, *read_line(text)
+    except ValueError:
+        decoder, spelled = json.JSONDecoder(), text.decode("utf-8", "surrogateescape")
+        _session_id, end = decoder.raw_decode(spelled)
+        _record, end = decoder.raw_decode(spelled, end + 1)
+        text = spelled[:end].encode("utf-8", "surrogateescape")
+        return text, *read_line(text)
+
+
 class Scan:
     """Reads whole lines from a place in the file on, up to its end or to the first byte that does not fit."""
 
-    def __init__(self, data: Buffer, start: int, first: bool) -> None:
+    def __init__(self, data: bytes, start: int, first: bool) -> None:
         """Begin at `start`, which is just behind the head (`first`) or behind a line."""
         self._data = data
         self.end = start
@@ -89,21 +113,20 @@ class Scan:
             if data[self.end : start] != joint_here:
                 return
             stop = data.find(b"\n", start)
-            if stop < 0:
-                return
-            text = data[start:stop].removesuffix(b",")
+            text = data[start : stop if stop >= 0 else None]
             try:
-                session_id, record = read_line(text)
+                text, session_id, record = _read_first(text)
+                line = Line(start, len(text), session_id, None if record is None else updated_at(record))
             except (ValueError, RecursionError):
                 return
             self.end, self.first = start + len(text), False
             self.lines += 1
-            yield Line(start, len(text), session_id, record is None)
+            yield line
 
     @property
     def is_whole(self) -> bool:
         """Whether nothing but the foot follows: to be asked after the iteration."""
-        return bytes(self._data[self.end :]) == FOOT
+        return self._data[self.end :] == FOOT
 
 
 _KEY = re.compile(r'"(?:[^"\\\n]|\\.){1,256}"\s*:\s*(?=\{|null)')
@@ -119,11 +142,11 @@ def salvage(data: bytes) -> Iterator[tuple[str, Record | None]]:
         try:
             session_id = json.loads(key.group().rstrip().removesuffix(":"))
             record, end = decoder.raw_decode(text, place)
-            # What was not UTF-8 in the file, or is no finite number, cannot be spelled again.
-            line(session_id, record)
-        except (ValueError, TypeError, RecursionError):
+        except (ValueError, RecursionError):
             continue
-        if is_session(record) or (record is None and text[end : end + 1] in ",\n"):
+        # A null is a deletion only as a line of its own: an event whose record is torn may hold one, too.
+        is_line = text[key.start() - 1] == "\n" and text[end : end + 1] in {",", "\n"}
+        if is_session(record) or (record is None and is_line):
             place = end
             yield session_id, record
 
@@ -143,7 +166,9 @@ class Tail(Enum):
     DAMAGED = "something that no crash leaves"
 
 
-_TORN_LINE = re.compile(rb',?\n?("[^\n]*)?')
+_TORN_LINE = re.compile(rb',\}?|(?:,?\n(?:"[^\n]*)?)?')
+_OLD_FOOT = re.compile(rb'(?:\n\n"|\n\}["\w.-])[^\n]*')
+"""A foot that stayed, or whose first byte did because a sector ends there, where a line was written over it."""
 _ONLY_A_FOOT = re.compile(rb"\s*\}?\s*")
 
 
@@ -154,10 +179,11 @@ def judge(rest: bytes) -> Tail:
     NUL bytes then; only lines that were never acknowledged can be hit, but whole ones may stand behind them. Whatever
     else is found, a hand or a failing disk did it, and it may have hit what was acknowledged.
     """
+    left_out = b"\0" in rest or _OLD_FOOT.match(rest)
     *terminated, _last = rest.split(b"\n")
     if any(map(_is_whole_line, terminated)):
-        return Tail.HOLES if b"\0" in rest else Tail.DAMAGED
-    if b"\0" in rest or _TORN_LINE.fullmatch(rest) or _ONLY_A_FOOT.fullmatch(rest):
+        return Tail.HOLES if left_out else Tail.DAMAGED
+    if left_out or _TORN_LINE.fullmatch(rest) or _ONLY_A_FOOT.fullmatch(rest):
         return Tail.TORN
     return Tail.DAMAGED
 
