@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 ASSETS = Path(__file__).parent / "assets"
-NOTICE = "/*! Shopify Tracker: the storefront script, made by build.py from storefront.js */\n"
+NOTICE = "/*! Shopify Tracker */\n"
 
 
 def build() -> str:

@@ -40,7 +40,7 @@
   // ---- storage: localStorage, or this page's memory where that is blocked or full ----
 
   let memory = {};
-  const read = safely((key) => JSON.parse(memory[key] || localStorage[key] || null));
+  const read = safely((key) => JSON.parse(memory[key] || localStorage[key]));
   const write = (key, value) => {
     value = JSON.stringify(value);
     try {
@@ -54,7 +54,7 @@
     delete memory[key];
     localStorage.removeItem(key);
   });
-  const stored = () => safely(() => Object.keys(localStorage).filter((key) => key.startsWith(KEY)))() || [];
+  const each = (work) => safely(() => Object.keys(localStorage).forEach((key) => key.startsWith(KEY) && work(key)))();
 
   // ---- the session: shared by all tabs, a new one after half an hour without an event or after a day ----
 
@@ -72,16 +72,19 @@
       .replace(/[^/#.]*(@|%40|[\da-f]{16})[^/]*/gi, "*")
       .slice(0, 200);
 
+  // The shop's address on this site: "/", or "/en-de/" in a market of its own, which is no part of a page's name.
+  const shop = () => window.Shopify?.routes?.root || "/";
+  const page = (path) => clean(path.startsWith(shop()) ? path.slice(shop().length - 1) : path);
+
   const session = () => {
     const now = Date.now();
     let found = read(KEY);
-    if (!found || !found.id || now - found.last > HALF_HOUR || now - found.start > DAY) {
-      const id = crypto.randomUUID ? crypto.randomUUID() : now.toString(36) + own.slice(10) + Math.random().toString(36).slice(2);
-      found = { id, start: now, last: now, visit: ((found && found.visit) || 0) + 1, times: {}, seen: [] };
+    if (!(now - found?.last < HALF_HOUR && now - found.start < DAY)) {
+      const id = crypto.randomUUID?.() || own + now;
+      found = { id, start: now, last: now, visit: (found?.visit || 0) + 1, times: {}, seen: [] };
       if (since) since = performance.now();
       write(KEY, found);
       view();
-      found = read(KEY);
     }
     return found;
   };
@@ -122,11 +125,11 @@
 
   // Events of a page that is gone, or of another tab: both may send them, since a repeat adds nothing.
   const adopt = () => {
-    for (const key of stored()) {
-      if (key === KEY || key === own) continue;
+    each((key) => {
+      if (key === KEY || key === own) return;
       queue.unshift(...(read(key) || []));
       forget(key);
-    }
+    });
     save();
   };
 
@@ -137,7 +140,13 @@
   let failures = 0;
 
   const soon = (ms) => {
-    timer = timer || later(flush, ms);
+    timer ||= later(flush, ms);
+  };
+
+  const hurry = () => {
+    clearTimeout(timer);
+    timer = 0;
+    if (queue.length) soon(100);
   };
 
   // The next body: the events of the oldest session in the queue, as many as fit.
@@ -148,20 +157,16 @@
     let size = 0;
     const batch = queue.filter((item) => {
       if (item[0] !== id || (size += JSON.stringify(item).length) > MOST_TEXT) return;
-      (events[item[1]] = events[item[1]] || []).push(item[2]);
+      (events[item[1]] ||= []).push(item[2]);
       return true;
     });
-    const body = { session: id, events, sentAt: Date.now() };
-    if (id === now.id) {
-      body.itemsInCart = now.items;
-      body.timeOnPage = now.times;
-    }
-    return [JSON.stringify(body), batch];
+    const known = id === now.id && { itemsInCart: now.items, timeOnPage: now.times };
+    return [JSON.stringify({ session: id, ...known, events, sentAt: Date.now() }), batch];
   };
 
   // A string body makes it text/plain: no preflight.
   const post = (path, body) =>
-    fetch(service + path, { method: "POST", body, keepalive: true, credentials: "omit", referrerPolicy: "origin" });
+    fetch(service + path, { method: "POST", body, keepalive: true, credentials: "omit" });
 
   const drain = async () => {
     clearTimeout(timer);
@@ -169,29 +174,21 @@
     do {
       if (!active) return;
       const [body, batch] = pack();
-      let status = 0;
-      try {
-        status = (await post("ingest", body)).status;
-      } catch {}
+      const answer = await post("ingest", body).catch(() => ({}));
       if (!active) return;
-      const saved = status > 199 && status < 300;
-      if (!saved && ![400, 413, 422].includes(status)) {
+      if (!answer.ok && ![400, 413, 422].includes(answer.status)) {
         timer = later(flush, Math.min(3e5, 2e3 * 2 ** failures++) * (1 + Math.random() / 4));
         return;
       }
       failures = 0;
       queue = queue.filter((item) => !batch.includes(item));
       save();
-      if (saved) tell("sent", body);
+      if (answer.ok) tell("sent", body);
     } while (queue.length);
   };
 
-  const flush = () =>
-    (sending =
-      sending ||
-      drain()
-        .catch(() => {})
-        .then(() => (sending = 0)));
+  const sent = () => (sending = 0);
+  const flush = () => (sending ||= drain().then(sent, sent));
 
   // The page goes out of sight, perhaps for ever. The events stay in the queue: a beacon has no answer.
   const leave = () => {
@@ -199,6 +196,7 @@
     const [body] = pack();
     since = 0;
     save();
+    if (asking) edit((state) => (state.asked = 0)); // the next page asks again
     if (!navigator.sendBeacon(service + "ingest", body)) post("ingest", body).catch(() => {});
   };
 
@@ -206,9 +204,7 @@
     if (!active || document.hidden || since) return;
     since = performance.now();
     session();
-    clearTimeout(timer);
-    timer = 0;
-    if (queue.length) soon(100);
+    hurry();
     changed();
     wait();
   };
@@ -220,13 +216,13 @@
   let left = false;
 
   const look = (nav) => {
-    const page = clean(location.pathname);
-    if (!active || (page === here && nav !== "back")) return;
+    const now = page(location.pathname);
+    if (!active || (now === here && nav !== "back")) return;
     if (here) count();
-    here = page;
+    here = now;
     deepest = 0;
     left = false;
-    const id = (read(KEY) || {}).id;
+    const id = read(KEY)?.id;
     if (session().id === id) view(nav);
   };
 
@@ -240,13 +236,11 @@
 
   const click = (event) => {
     const origin = event.composedPath()[0];
-    const element = origin.closest && origin.closest("a,button,summary,select,input,[role=button],[role=tab],[role=option]");
+    const element = origin.closest?.("a,button,summary,select,input,[role=button],[role=tab]");
     if (!active || !event.isTrusted || !element || element.getRootNode() === shadow) return;
     const more = { target: name(element) };
-    if (element.href) {
-      const url = new URL(element.href);
-      more.href = url.origin === location.origin ? clean(url.pathname) : url.host || url.protocol;
-    }
+    if (element.pathname)
+      more.href = element.origin === location.origin ? page(element.pathname) : element.host || element.protocol;
     record("click", more);
     if (element.name === "checkout" || /^\/checkout/.test(more.href)) record("checkout_started");
   };
@@ -262,12 +256,12 @@
   let reading = 0;
 
   const changed = () => {
-    if (active && window.Shopify) reading = reading || later(() => readCart().catch(() => {}), 100);
+    if (active && window.Shopify) reading ||= later(() => readCart().catch(() => {}), 100);
   };
 
   const readCart = async () => {
     reading = 0;
-    const cart = await (await fetch(((Shopify.routes || {}).root || "/") + "cart.js")).json();
+    const cart = await (await fetch(shop() + "cart.js")).json();
     const items = cart.item_count;
     if (!active || !(items >= 0)) return;
     let was;
@@ -289,7 +283,7 @@
     clearTimeout(waiting);
     waiting = later(() => {
       ask();
-      if (!(ms > idle * 8)) wait((ms || idle) * 3);
+      if (!(ms > idle * 8)) wait(Math.max(ms || 0, idle) * 3);
     }, ms || idle);
   };
 
@@ -300,7 +294,7 @@
     const now = Date.now();
     const found = session();
     if (now < found.quiet) return;
-    if (now - found.asked < GAP) return wait(GAP);
+    if (now - found.asked < GAP) return wait(found.asked + GAP - now);
     edit((state) => (state.asked = now));
     asking = true;
     question().catch(() => (asking = false));
@@ -312,12 +306,13 @@
     const answer = failures || (await (await post("askai", id)).json());
     const decision = active && answer.ok && tell("decision", answer) && answer;
     asking = !!decision && decision.show_popup;
-    if (asking) later(() => show(decision, id, items, 30), Math.min(decision.delay_ms || 0, 6e4));
+    if (asking) later(() => show(decision, id, items), Math.min(decision.delay_ms || 0, 6e4));
   };
 
   // ---- the popup ----
 
   let shadow = null;
+  let dismiss;
 
   // Is the shopper's attention elsewhere: a drawer, a dialog, the checkout?
   const covered = () =>
@@ -330,27 +325,31 @@
       ),
     ].some((element) => {
       const box = element.getBoundingClientRect();
+      const style = getComputedStyle(element);
       return (
-        (getComputedStyle(element).position === "fixed" || element.ariaModal || element.open) &&
-        element.checkVisibility?.({ opacityProperty: true, visibilityProperty: true }) !== false &&
-        Math.min(box.right, innerWidth) - Math.max(box.left, 0) > 9 &&
-        Math.min(box.bottom, innerHeight) - Math.max(box.top, 0) > 9
+        (style.position === "fixed" || element.ariaModal || element.open) &&
+        style.visibility === "visible" &&
+        style.opacity !== "0" &&
+        box.right > 9 &&
+        box.bottom > 9 &&
+        box.left < innerWidth - 9 &&
+        box.top < innerHeight - 9
       );
     });
 
-  const show = (decision, id, items, tries) => {
+  const show = (decision, id, items) => {
     const found = active && session();
     asking = false;
     // Another session, another cart, or shown before (perhaps by another tab): the decision no longer holds.
     if (!found || found.id !== id || found.items !== items || found.seen.includes(decision.message)) return;
     if (covered()) {
-      asking = tries > 0;
-      if (asking) later(() => show(decision, id, items, tries - 1), 1e3);
+      asking = true;
+      later(() => show(decision, id, items), 1e3);
       return;
     }
     const { category, trigger, offer } = decision;
     const report = (fate, more) =>
-      record("popup_" + fate, { category, trigger, offer: offer ? offer.id : undefined, ...more });
+      record("popup_" + fate, { category, trigger, offer: offer?.id, ...more });
     edit((state) => {
       state.seen = [...state.seen, decision.message].slice(-9);
       state.quiet = Date.now() + QUIET;
@@ -360,75 +359,62 @@
     report("shown");
   };
 
-  const make = (tag, properties, ...children) => {
-    const element = Object.assign(document.createElement(tag), properties);
+  const make = (tag, attributes, ...children) => {
+    const element = document.createElement(tag);
+    for (const name in attributes) element.setAttribute(name, attributes[name]);
     element.append(...children);
     return element;
   };
 
-  // Is the page behind it dark? Its own background says so, whatever the device prefers.
-  const dark = () => {
-    const [red, green, blue, alpha] = [document.body, root]
-      .map((element) => getComputedStyle(element).backgroundColor.match(/[\d.]+/g).map(Number))
-      .find((colour) => colour[3] !== 0) || [255, 255, 255];
-    return alpha !== 0 && red + green + blue < 300;
-  };
-
   const draw = ({ message, offer }, report, items) => {
     const before = document.activeElement;
-    const host = make("storefront-popup");
+    // Is the page behind it dark? Its own background says so, whatever the device prefers.
+    const [red, green, blue, alpha] = getComputedStyle(document.body).backgroundColor.match(/[\d.]+/g);
+    const host = make("storefront-popup", { class: alpha !== "0" && +red + +green + +blue < 300 ? "dark" : "" });
     const style = new CSSStyleSheet();
     style.replaceSync(`POPUP_CSS`);
     shadow = host.attachShadow({ mode: "open" });
     shadow.adoptedStyleSheets = [style];
-    host.className = dark() ? "dark" : "";
 
     const close = () => {
-      if (document.activeElement === host && before) before.focus();
+      if (document.activeElement === host) before?.focus();
       clearInterval(watch);
       host.remove();
       shadow = null;
     };
-    const dismiss = () => {
+    dismiss = () => {
+      if (host.hidden) return;
       close();
       report("dismissed");
     };
-    const button = (className, text, work) => {
-      const made = make("button", { type: "button", className }, text);
+    const button = (tag, attributes, text, work) => {
+      const made = make(tag, attributes, text);
       on(made, "click", () => work(made));
-      return made;
+      card.append(made);
     };
 
-    const card = make("div", { id: "card", role: "dialog" }, make("p", { id: "message", dir: "auto" }, message));
-    card.setAttribute("aria-labelledby", "message");
-    if (offer) {
-      card.append(make("p", { className: "offer", dir: "auto" }, offer.text));
-      if (offer.code) {
-        const copy = button("action", words[1], () => {
-          report("clicked", { action: "copy" });
-          navigator.clipboard.writeText(offer.code).then(
-            () => (copy.textContent = words[2]),
-            () => {},
-          );
-        });
-        card.append(make("p", { className: "code" }, make("code", {}, offer.code), copy));
-      }
+    const card = make("div", { id: "card", role: "dialog", "aria-label": message }, make("p", { dir: "auto" }, message));
+    if (offer) card.append(make("b", { dir: "auto" }, offer.text));
+    if (offer?.code) {
+      card.append(make("code", {}, offer.code));
+      button("button", { class: "action" }, words[1], (made) => {
+        report("clicked", { action: "copy" });
+        navigator.clipboard.writeText(offer.code).then(
+          () => (made.textContent = words[2]),
+          () => {},
+        );
+      });
     } else if (items) {
-      const atCart = /\/cart\/?$/.test(location.pathname);
-      const link = make("a", { className: "action", href: ((Shopify.routes || {}).root || "/") + (atCart ? "checkout" : "cart") }, words[atCart ? 4 : 3]);
-      on(link, "click", () => report("clicked", { action: atCart ? "checkout" : "cart" }));
-      card.append(link);
+      const action = /\/cart\/?$/.test(location.pathname) ? "checkout" : "cart";
+      button("a", { class: "action", href: shop() + action }, words[action === "cart" ? 3 : 4], () => report("clicked", { action }));
     }
-    const cross = button("close", "", dismiss);
-    cross.ariaLabel = words[0];
-    card.append(cross);
+    button("button", { id: "close", "aria-label": words[0] }, "", dismiss);
 
     // A screen reader announces what enters a region that is there already.
-    const region = make("div", { ariaLive: "polite" });
+    const region = make("div", { "aria-live": "polite" });
     shadow.append(region);
     document.body.append(host);
     later(() => region.append(card), 50);
-    host.dismiss = dismiss;
     const watch = setInterval(safely(() => (active ? (host.hidden = covered()) : close())), 300);
   };
 
@@ -437,32 +423,27 @@
   let given = options.consent === "granted";
   let begun = false;
 
-  const refused = () => navigator.globalPrivacyControl || navigator.doNotTrack > 0;
-  const allowed = () =>
-    !refused() && (options.consent ? given : !window.Shopify || Shopify.customerPrivacy.analyticsProcessingAllowed());
-
-  const check = () => {
-    const may = allowed();
-    if (may && !active) start();
-    if (!may) stop();
-  };
-
   const stop = () => {
     active = false;
     queue = [];
     here = undefined;
     since = failures = 0;
     memory = {};
-    stored().forEach(forget);
+    each(forget);
   };
 
   // Shopify's API comes with a script of its own, perhaps after this one; while it has not answered there is no consent.
   const decide = () => {
-    if (options.consent || refused() || !window.Shopify || Shopify.customerPrivacy) return check();
-    if (Shopify.loadFeatures)
-      Shopify.loadFeatures(
+    const refused = navigator.globalPrivacyControl || navigator.doNotTrack > 0;
+    const privacy = window.Shopify?.customerPrivacy;
+    if (options.consent || refused || !window.Shopify || privacy) {
+      const may = !refused && (options.consent ? given : !privacy || privacy.analyticsProcessingAllowed());
+      if (!may) stop();
+      else if (!active) start();
+    } else
+      Shopify.loadFeatures?.(
         [{ name: "consent-tracking-api", version: "0.1" }],
-        safely(() => Shopify.customerPrivacy && check()),
+        safely(() => Shopify.customerPrivacy && decide()),
       );
   };
 
@@ -472,6 +453,7 @@
     if (!document.hidden) since = performance.now();
     look();
     changed();
+    if (session().asked === 0) ask();
     if (begun) return;
     begun = true;
 
@@ -488,16 +470,12 @@
     on(window, "pagehide", leave);
     on(window, "pageshow", (event) => {
       if (!event.persisted) return;
-      check();
+      decide();
       look("back");
       adopt();
       appear();
     });
-    on(window, "online", () => {
-      clearTimeout(timer);
-      timer = 0;
-      soon(100);
-    });
+    on(window, "online", hurry);
     on(window, "storage", () => {
       // Another tab was told to forget.
       if (active && !read(KEY)) {
@@ -508,13 +486,12 @@
     });
     on(window, "click", click);
     on(window, "scroll", () => {
-      scrolling = scrolling || later(scroll, 250);
+      scrolling ||= later(scroll, 250);
       wait();
     });
     on(window, "keydown", (event) => {
       wait();
-      const host = shadow && shadow.host;
-      if (event.key === "Escape" && host && !host.hidden && host.dismiss) host.dismiss();
+      if (event.key === "Escape" && shadow) dismiss();
     });
     on(document, "mouseout", (event) => {
       if (left || event.relatedTarget || event.clientY > 0) return;
@@ -531,7 +508,7 @@
   };
 
   const begin = () => {
-    if ((window.Shopify && Shopify.designMode) || /\/password\/?$/.test(location.pathname)) return;
+    if (window.Shopify?.designMode || /\/password\/?$/.test(location.pathname)) return;
     on(document, "visitorConsentCollected", decide);
     decide();
     if (document.readyState !== "complete") on(window, "load", () => active || decide());
