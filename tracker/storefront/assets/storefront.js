@@ -13,16 +13,11 @@
 
   const options = script.dataset;
   const service = new URL(options.host || ".", script.src).href;
-  const words = (options.words || "Close|Copy code|Copied|View cart|Checkout").split("|");
+  const words = (options.words || "Close|Copy code|Copied|View cart").split("|");
   const idle = (options.idle || 20) * 1e3;
   const KEY = "storefront";
   const HALF_HOUR = 18e5;
-  const DAY = 864e5;
-  const QUIET = 12e4; // after a popup, nothing is asked for two minutes
-  const GAP = 1e4; // and never more often than this
-  const MOST_EVENTS = 1000; // an hour offline is about 300
-  const MOST_TEXT = 12e3; // of events in a body: with three bytes a character and all times, under 48 KiB
-  const MOST_PAGES = 50;
+    const GAP = 1e4; // between two questions at least
 
   // ---- nothing that fails in here may reach the page ----
 
@@ -34,7 +29,7 @@
       } catch {}
     };
   const later = (work, ms) => setTimeout(safely(work), ms);
-  const on = (target, type, work) => target.addEventListener(type, safely(work), { capture: true, passive: true });
+  const on = (target, type, work) => target.addEventListener(type, safely(work), true);
   const tell = (name, detail) => document.dispatchEvent(new CustomEvent(KEY + ":" + name, { detail, cancelable: true }));
 
   // ---- storage: localStorage, or this page's memory where that is blocked or full ----
@@ -79,7 +74,7 @@
   const session = () => {
     const now = Date.now();
     let found = read(KEY);
-    if (!(now - found?.last < HALF_HOUR && now - found.start < DAY)) {
+    if (!(now - found?.last < HALF_HOUR && now - found.start < 864e5)) {
       const id = crypto.randomUUID?.() || own + now;
       found = { id, start: now, last: now, visit: (found?.visit || 0) + 1, times: {}, seen: [] };
       if (since) since = performance.now();
@@ -104,7 +99,7 @@
     found.times[here] = Math.round((found.times[here] || 0) + Math.min(now - since, HALF_HOUR));
     since = now;
     const pages = Object.keys(found.times);
-    if (pages.length > MOST_PAGES) delete found.times[pages[0]];
+    if (pages.length > 50) delete found.times[pages[0]];
     write(KEY, found);
     return found;
   };
@@ -115,7 +110,7 @@
     if (!active) return;
     const found = edit((now) => (now.last = Date.now()));
     queue.push([found.id, here, { type, ts: Date.now(), n: number++, ...more }]);
-    queue = queue.slice(-MOST_EVENTS);
+    queue = queue.slice(-1e3); // an hour offline is about 300
     save();
     soon(1e3);
     wait();
@@ -152,11 +147,11 @@
   // The next body: the events of the oldest session in the queue, as many as fit.
   const pack = () => {
     const now = count();
-    const id = queue.length ? queue[0][0] : now.id;
+    const id = queue[0]?.[0] || now.id;
     const events = {};
     let size = 0;
     const batch = queue.filter((item) => {
-      if (item[0] !== id || (size += JSON.stringify(item).length) > MOST_TEXT) return;
+      if (item[0] !== id || (size += JSON.stringify(item).length) > 12e3) return; // with three bytes a character, and all times: under 48 KiB
       (events[item[1]] ||= []).push(item[2]);
       return true;
     });
@@ -231,7 +226,7 @@
       element.id
         ? "#" + element.id
         : element.localName +
-            (element.name ? "[" + element.name + "]" : [...element.classList].slice(0, 2).map((part) => "." + part).join("")),
+            (element.name ? "[" + element.name + "]" : ["", ...element.classList].slice(0, 3).join(".")),
     ).slice(0, 80);
 
   const click = (event) => {
@@ -279,12 +274,12 @@
   let waiting = 0; // the timer of hesitation
   let asking = false; // from the question until its popup is drawn or given up
 
-  const wait = (ms) => {
+  const wait = (ms = idle) => {
     clearTimeout(waiting);
     waiting = later(() => {
       ask();
-      if (!(ms > idle * 8)) wait(Math.max(ms || 0, idle) * 3);
-    }, ms || idle);
+      if (ms < idle * 9) wait(Math.max(ms, idle) * 3);
+    }, ms);
   };
 
   const mayAsk = () => options.ask !== "off" && (options.consent || !window.Shopify || Shopify.customerPrivacy.marketingAllowed());
@@ -314,10 +309,9 @@
   let shadow = null;
   let dismiss;
 
-  // Is the shopper's attention elsewhere: a drawer, a dialog, the checkout?
+  // Is the shopper's attention elsewhere: another tab, a drawer, a dialog?
   const covered = () =>
     document.hidden ||
-    /\/checkout/.test(location.pathname) ||
     [
       ...document.querySelectorAll(
         "dialog:modal,[aria-modal=true],cart-drawer,[id*=cart-drawer i],[id*=cartdrawer i],[class*=cart-drawer i]" +
@@ -327,9 +321,8 @@
       const box = element.getBoundingClientRect();
       const style = getComputedStyle(element);
       return (
-        (style.position === "fixed" || element.ariaModal || element.open) &&
+        (style.position === "fixed" || element.ariaModal) &&
         style.visibility === "visible" &&
-        style.opacity !== "0" &&
         box.right > 9 &&
         box.bottom > 9 &&
         box.left < innerWidth - 9 &&
@@ -348,11 +341,10 @@
       return;
     }
     const { category, trigger, offer } = decision;
-    const report = (fate, more) =>
-      record("popup_" + fate, { category, trigger, offer: offer?.id, ...more });
+    const report = (fate) => record("popup_" + fate, { category, trigger, offer: offer?.id });
     edit((state) => {
       state.seen = [...state.seen, decision.message].slice(-9);
-      state.quiet = Date.now() + QUIET;
+      state.quiet = Date.now() + 12e4; // nothing is asked for two minutes
     });
     // A theme that draws its own calls preventDefault() and then detail.report("dismissed") or ("clicked").
     if (tell("popup", { decision, report: safely(report) })) draw(decision, report, items);
@@ -368,13 +360,14 @@
 
   const draw = ({ message, offer }, report, items) => {
     const before = document.activeElement;
-    // Is the page behind it dark? Its own background says so, whatever the device prefers.
-    const [red, green, blue, alpha] = getComputedStyle(document.body).backgroundColor.match(/[\d.]+/g);
-    const host = make("storefront-popup", { class: alpha !== "0" && +red + +green + +blue < 300 ? "dark" : "" });
+    const host = make("storefront-popup", { "aria-live": "polite" });
     const style = new CSSStyleSheet();
     style.replaceSync(`POPUP_CSS`);
     shadow = host.attachShadow({ mode: "open" });
     shadow.adoptedStyleSheets = [style];
+    // The shop's own colours, light or dark as they are; its text colour and font are inherited.
+    const ground = getComputedStyle(document.body).backgroundColor;
+    if (!/, 0\)/.test(ground)) host.style.setProperty("--ground", ground);
 
     const close = () => {
       if (document.activeElement === host) before?.focus();
@@ -398,23 +391,19 @@
     if (offer?.code) {
       card.append(make("code", {}, offer.code));
       button("button", { class: "action" }, words[1], (made) => {
-        report("clicked", { action: "copy" });
+        report("clicked");
         navigator.clipboard.writeText(offer.code).then(
           () => (made.textContent = words[2]),
           () => {},
         );
       });
-    } else if (items) {
-      const action = /\/cart\/?$/.test(location.pathname) ? "checkout" : "cart";
-      button("a", { class: "action", href: shop() + action }, words[action === "cart" ? 3 : 4], () => report("clicked", { action }));
-    }
-    button("button", { id: "close", "aria-label": words[0] }, "", dismiss);
+    } else if (items && here !== "/cart")
+      button("a", { class: "action", href: shop() + "cart" }, words[3], () => report("clicked"));
+    button("button", { id: "close", "aria-label": words[0] }, "×", dismiss);
 
-    // A screen reader announces what enters a region that is there already.
-    const region = make("div", { "aria-live": "polite" });
-    shadow.append(region);
+    // A screen reader announces what enters a live region that is there already.
     document.body.append(host);
-    later(() => region.append(card), 50);
+    later(() => shadow?.append(card), 50);
     const watch = setInterval(safely(() => (active ? (host.hidden = covered()) : close())), 300);
   };
 
@@ -508,7 +497,7 @@
   };
 
   const begin = () => {
-    if (window.Shopify?.designMode || /\/password\/?$/.test(location.pathname)) return;
+    if (window.Shopify?.designMode || /\/(password|checkouts?)(\/|$)/.test(location.pathname)) return;
     on(document, "visitorConsentCollected", decide);
     decide();
     if (document.readyState !== "complete") on(window, "load", () => active || decide());
