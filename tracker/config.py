@@ -109,9 +109,7 @@ class Config:
         "How many proxies stand before the service and may say who called (X-Forwarded-...).",
     )
     log_level: str = _setting("LOG_LEVEL", _log_level, "INFO", "DEBUG, INFO, WARNING or ERROR.")
-    max_body_bytes: int = _setting(
-        "MAX_BODY_BYTES", _BYTES, 1 << 20, "The largest body taken, after decompression."
-    )
+    max_body_bytes: int = _setting("MAX_BODY_BYTES", _BYTES, 1 << 20, "The largest body taken, after decompression.")
     max_event_bytes: int = _setting(
         "MAX_EVENT_BYTES", _BYTES, 8192, "The largest event kept; a larger one is left out."
     )

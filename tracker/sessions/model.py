@@ -15,6 +15,9 @@ Event: TypeAlias = dict[str, Any]
 Record: TypeAlias = dict[str, Any]
 """The JSON object that stands for a session in files and answers."""
 
+Horizon: TypeAlias = tuple[int, str, str]
+"""(ts, page, canonical event): a place in the order of a session's events."""
+
 MAX_INTEGER = 2**53
 """The largest whole number that JavaScript, and so every reader of the file, holds exactly."""
 
@@ -62,7 +65,7 @@ class MergeState:
     event_bytes: int = 0
     dropped_events: int = 0
     """How many stored events had to make room for newer ones."""
-    horizon: tuple[int, str, str] | None = None
+    horizon: Horizon | None = None
     """(ts, page, canonical event) of the newest event dropped: nothing up to it comes back."""
 
     def to_record(self) -> Record:
@@ -111,6 +114,17 @@ class ShopperSession:
 
     def event_count(self) -> int:
         return sum(map(len, self.events.values()))
+
+    def overview(self) -> Record:
+        """Sum the session up in a line: {session, updatedAt, itemsInCart, pages, events, timeMs}."""
+        return {
+            "session": self.session,
+            "updatedAt": self.updated_at,
+            "itemsInCart": self.items_in_cart,
+            "pages": len(self.events.keys() | self.time_on_page.keys()),
+            "events": self.event_count(),
+            "timeMs": sum(self.time_on_page.values()),
+        }
 
     def to_record(self) -> Record:
         """Give the record as the file and the owner's API hold it."""

@@ -1,10 +1,10 @@
 """The port to wherever sessions are kept: what every store promises, and how it fails.
 
-    StoreError                 the store cannot do what was asked now; nothing was changed
-    ├── StoreBusyError         another writer holds the store; try again in a moment
-    ├── StoreFullError         no room, or the disk refuses to write
-    ├── StoreDamagedError      what is kept cannot be read safely; nothing is overwritten until it is repaired
-    └── StoreClosedError       the store was closed
+StoreError                 the store cannot do what was asked now; nothing was changed
+├── StoreBusyError         another writer holds the store; try again in a moment
+├── StoreFullError         no room, or the disk refuses to write
+├── StoreDamagedError      what is kept cannot be read safely; nothing is overwritten until it is repaired
+└── StoreClosedError       the store was closed
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""Everything that is promised, held by a test: unit, contract, integration and, later, browser."""

@@ -1,0 +1,293 @@
+"""The real SDK against a real server that misbehaves: an answer in time, and one call each."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from tests.support.fake_groq import FAULTS, GOOD_DECISION, PATH, SLOW, FakeGroq
+from tracker.askai import rules
+from tracker.askai.advisor import Advice, Advisor
+from tracker.askai.decision import DECISION_JSON_SCHEMA, PopupDecisionSchema
+from tracker.askai.groq_client import GroqClient
+from tracker.askai.language_model import (
+    ModelAnswerError,
+    ModelBusyError,
+    ModelError,
+    ModelRateLimitedError,
+    ModelRefusedError,
+    ModelTimeoutError,
+    ModelUnreachableError,
+)
+from tracker.sessions.model import ShopperSession
+
+KEY = "gsk_a-key-that-must-not-leak"
+MODEL = "openai/gpt-oss-20b"
+DEADLINE_S = 1.0
+SESSION = ShopperSession(
+    session="af4bac4d-077a-4756-91d0-fa2570fd206f",
+    items_in_cart=7,
+    time_on_page={"/products/a-page-of-the-shop": 123_456},
+    events={"/": [{"type": "view", "ts": 1}]},
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _sdk_loaded() -> None:
+    """Load the SDK before any clock runs: its import takes up to a second on a busy machine."""
+    import tracker.askai.groq_wire  # noqa: F401
+
+
+@pytest.fixture
+def groq() -> Iterator[FakeGroq]:
+    with FakeGroq() as server:
+        yield server
+
+
+def client_of(groq: FakeGroq, model: str = MODEL, max_calls: int = 16) -> GroqClient:
+    return GroqClient(KEY, groq.base_url, model, max_calls=max_calls)
+
+
+def advise(groq: FakeGroq, deadline_s: float = DEADLINE_S) -> Advice:
+    return Advisor(client_of(groq), deadline_s=deadline_s).advise(SESSION)
+
+
+def ask(groq: FakeGroq, client: GroqClient | None = None, deadline_s: float = DEADLINE_S) -> Any:
+    return (client or client_of(groq)).complete([{"role": "user", "content": "json"}], DECISION_JSON_SCHEMA, deadline_s)
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 5) -> bool:
+    end = time.monotonic() + seconds
+    while not (met := condition()) and time.monotonic() < end:
+        time.sleep(0.01)
+    return met
+
+
+def calls_under_way() -> int:
+    return sum(thread.name == "groq-call" for thread in threading.enumerate())
+
+
+def test_a_good_answer_is_the_advice(groq: FakeGroq) -> None:
+    advice = advise(groq)
+    assert advice.decision.to_answer() == GOOD_DECISION
+    assert (advice.source, advice.fault, groq.calls) == ("groq", None, 1)
+    assert advice.answer is not None
+    assert (advice.answer.prompt_tokens, advice.answer.completion_tokens) == (612, 84)
+    assert 0 <= advice.answer.latency_ms < 1000
+
+
+def test_the_question_holds_the_strict_schema_and_the_session_but_nothing_that_names_it(groq: FakeGroq) -> None:
+    advise(groq)
+    [request] = groq.requests
+    assert request.path == PATH
+    assert request.headers["authorization"] == f"Bearer {KEY}"
+    assert request.json["model"] == MODEL
+    assert request.json["response_format"]["json_schema"]["strict"] is True
+    assert request.json["response_format"]["json_schema"]["schema"] == DECISION_JSON_SCHEMA
+    assert (request.json["reasoning_effort"], request.json["include_reasoning"]) == ("low", False)
+    assert '"items_in_cart":7' in request.prompt
+    assert SESSION.session not in json.dumps(request.json)
+    assert "a-page-of-the-shop" not in request.prompt
+
+
+def test_other_models_are_asked_for_a_json_object(groq: FakeGroq) -> None:
+    ask(groq, client_of(groq, "qwen/qwen3-32b"))
+    [request] = groq.requests
+    assert request.json["response_format"] == {"type": "json_object"}
+    assert request.json.keys().isdisjoint({"reasoning_effort", "include_reasoning"})
+
+
+def test_a_model_that_reads_its_prompt_can_be_played(groq: FakeGroq) -> None:
+    groq.mode = "obedient"
+    groq.reply = lambda request: json.dumps({**GOOD_DECISION, "trigger": request["messages"][0]["role"]})
+    assert advise(groq).decision.trigger == "system"
+
+
+def test_what_groq_takes_for_faulty_json_is_used_if_it_is_a_decision(groq: FakeGroq) -> None:
+    groq.mode = "failed generation"
+    assert advise(groq).source == "groq"
+    groq.decision = "no decision"
+    assert (advise(groq).source, groq.calls) == ("rules", 2)
+
+
+@pytest.mark.parametrize("mode", [*FAULTS, *SLOW])
+def test_whatever_the_model_does_the_rules_answer_in_time_after_one_call(groq: FakeGroq, mode: str) -> None:
+    groq.mode = mode
+    started = time.monotonic()
+    advice = advise(groq)
+    assert time.monotonic() - started < DEADLINE_S + 0.5
+    assert advice.source == "rules"
+    assert advice.fault
+    assert advice.decision.message == rules.HELP_MESSAGE
+    assert PopupDecisionSchema().validate(advice.decision.to_answer()) == {}
+    assert groq.calls == 1
+    # A server that never ends holds no thread of ours either.
+    assert wait_until(lambda: calls_under_way() == 0)
+
+
+def test_by_default_an_answer_takes_no_longer_than_five_and_a_half_seconds() -> None:
+    def fault_and_seconds(mode: str) -> tuple[str | None, float]:
+        with FakeGroq(mode) as groq:
+            started = time.monotonic()
+            advice = Advisor(client_of(groq)).advise(SESSION)
+            assert groq.calls == 1
+            return advice.fault, time.monotonic() - started
+
+    with ThreadPoolExecutor(len(SLOW)) as pool:
+        for fault, seconds in pool.map(fault_and_seconds, SLOW):
+            assert fault == "timeout"
+            assert seconds < 5.5
+
+
+@pytest.mark.parametrize(
+    ("mode", "error"),
+    [
+        ("429", ModelRateLimitedError),
+        ("500", ModelUnreachableError),
+        ("cut", ModelUnreachableError),
+        ("401", ModelRefusedError),
+        ("redirect", ModelRefusedError),
+        ("1MB", ModelAnswerError),
+        ("500 and 1MB", ModelAnswerError),
+        ("gzip", ModelAnswerError),
+        ("refusal", ModelAnswerError),
+        ("length", ModelAnswerError),
+        ("garbage", ModelAnswerError),
+        ("no choices", ModelAnswerError),
+        ("hang", ModelTimeoutError),
+        ("drip", ModelTimeoutError),
+        ("drip headers", ModelTimeoutError),
+    ],
+)
+def test_every_fault_has_its_error_and_none_carries_key_prompt_or_body(
+    groq: FakeGroq, caplog: pytest.LogCaptureFixture, mode: str, error: type[ModelError]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    groq.mode = mode
+    with pytest.raises(error) as caught:
+        ask(groq, deadline_s=0.4)
+    told = "".join(traceback.format_exception(caught.value)) + repr(vars(caught.value))
+    logged = " ".join(repr(vars(record)) for record in caplog.records)
+    assert (caught.value.__cause__, caught.value.__context__) == (None, None)
+    for secret in (KEY, "json_schema", "xxxx", "I cannot help"):
+        assert secret not in told.replace(__file__, "")
+        assert secret not in logged
+
+
+def test_an_unreachable_server_is_an_error_of_its_own() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        client = GroqClient(KEY, f"http://127.0.0.1:{unused.getsockname()[1]}", MODEL)
+        with pytest.raises(ModelUnreachableError):
+            client.complete([], {}, DEADLINE_S)
+
+
+def test_a_key_that_no_header_can_hold_is_an_error_that_does_not_tell_it(
+    groq: FakeGroq, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(ModelUnreachableError) as caught:
+        ask(groq, GroqClient(f"{KEY}\nключ", groq.base_url, MODEL))
+    assert KEY not in "".join(traceback.format_exception(caught.value)) + caplog.text
+    with pytest.raises(ValueError, match="key"):
+        GroqClient("", groq.base_url, MODEL)
+
+
+def test_retry_after_is_told_and_never_slept(groq: FakeGroq) -> None:
+    groq.mode = "429"
+    started = time.monotonic()
+    with pytest.raises(ModelRateLimitedError) as caught:
+        ask(groq)
+    assert time.monotonic() - started < 0.5
+    assert (caught.value.retry_after, groq.calls) == (30.0, 1)
+
+
+def test_a_call_leaves_one_line_in_the_log_with_its_cost(groq: FakeGroq, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    ask(groq)
+    groq.mode = "429"
+    with pytest.raises(ModelError):
+        ask(groq)
+    good, limited = (vars(record) for record in caplog.records)
+    assert (good["model"], good["outcome"], good["prompt_tokens"], good["completion_tokens"]) == (
+        *(MODEL, "answered"),
+        *(612, 84),
+    )
+    assert (limited["outcome"], limited["retry_after"]) == ("rate_limited", 30.0)
+    assert good["ms"] >= 0
+
+
+def test_when_all_calls_are_taken_the_next_is_turned_away_at_once_and_a_slot_comes_back(groq: FakeGroq) -> None:
+    groq.mode = "hang"
+    client = client_of(groq, max_calls=2)
+    with ThreadPoolExecutor(2) as pool:
+        hanging = [pool.submit(ask, groq, client, 0.8) for _ in range(2)]
+        assert wait_until(lambda: groq.calls == 2)
+        started = time.monotonic()
+        with pytest.raises(ModelBusyError):
+            ask(groq, client)
+        assert time.monotonic() - started < 0.2
+        for future in hanging:
+            assert isinstance(future.exception(), ModelTimeoutError)
+    assert groq.calls == 2
+    groq.mode = "good"
+    assert wait_until(lambda: calls_under_way() == 0)
+    for _ in range(5):
+        assert ask(groq, client).text
+
+
+def test_sixteen_calls_run_beside_each_other(groq: FakeGroq) -> None:
+    groq.delay_s = 0.3
+    client = client_of(groq)
+    started = time.monotonic()
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda _: ask(groq, client, 4), range(16)))
+    assert len(answers) == groq.calls == 16
+    assert time.monotonic() - started < 16 * 0.3
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork: run it on Linux or macOS")
+def test_a_client_made_and_used_before_a_fork_works_after_it(groq: FakeGroq) -> None:
+    client = client_of(groq)
+    ask(groq, client)
+    child = os.fork()
+    if child == 0:
+        try:
+            os._exit(0 if ask(groq, client, 4).text else 1)
+        finally:
+            os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert groq.calls == 2
+
+
+def test_nothing_loads_the_sdk_before_the_first_question() -> None:
+    program = "import sys, tracker.askai.advisor, tracker.askai.groq_client; sys.exit('groq' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_the_fake_serves_other_processes_too() -> None:
+    command = [sys.executable, "-m", "tests.support.fake_groq", "--mode", "429"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            client = GroqClient(KEY, process.stdout.readline().strip(), MODEL)
+            with pytest.raises(ModelRateLimitedError):
+                client.complete([], {}, 4)
+        finally:
+            process.terminate()
+
+
+def test_without_a_model_the_rules_advise() -> None:
+    advice = Advisor().advise(SESSION)
+    assert (advice.source, advice.fault, advice.decision.trigger) == ("rules", None, "items_in_cart")

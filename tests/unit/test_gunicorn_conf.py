@@ -1,0 +1,184 @@
+"""gunicorn.conf.py: the facts it must hold, and what it takes from the environment."""
+
+from __future__ import annotations
+
+import ast
+import logging
+import os
+import re
+import runpy
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gunicorn.config import KNOWN_SETTINGS, Config
+
+ROOT = Path(__file__).resolve().parents[2]
+MODEL_DEADLINE = 5
+
+
+@pytest.fixture
+def conf(tmp_path: Path) -> Path:
+    """A copy of the file in a folder without .env, so that the developer's own settings do not count."""
+    return Path(shutil.copy(ROOT / "gunicorn.conf.py", tmp_path))
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name not in {"PATH", "HOME"}:
+            monkeypatch.delenv(name)
+
+
+def load(conf: Path) -> dict[str, Any]:
+    return runpy.run_path(str(conf))
+
+
+def test_every_name_is_a_setting_of_gunicorn() -> None:
+    """Gunicorn passes over a name that it does not know, and so over a misspelt one."""
+    known = {setting.name for setting in KNOWN_SETTINGS}
+    tree = ast.parse((ROOT / "gunicorn.conf.py").read_text("utf-8"))
+    targets = [target for node in tree.body if isinstance(node, ast.Assign) for target in node.targets]
+    targets += [node.target for node in tree.body if isinstance(node, ast.AnnAssign)]
+    assigned = {target.id for target in targets if isinstance(target, ast.Name)}
+    hooks = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+    assert {name for name in assigned | hooks if not name.startswith("_")} <= known
+
+
+def test_gunicorn_takes_every_value(conf: Path) -> None:
+    settings = Config()
+    for name, value in load(conf).items():
+        if name in settings.settings:
+            settings.set(name, value)
+
+    assert settings.address == [("127.0.0.1", 8000)]
+    assert settings.worker_class.__name__ == "ThreadWorker"
+    assert settings.forwarded_allow_ips == []
+
+
+def test_the_facts_are_held(conf: Path) -> None:
+    values = load(conf)
+
+    assert values["worker_class"] == "gthread"
+    assert values["threads"] > 16, "16 threads may wait for the model; ingest needs the others"
+    assert values["reuse_port"] is (sys.platform == "linux")
+    assert values["keepalive"] == 5
+    assert values["control_socket_disable"] is True
+    assert values["worker_tmp_dir"] == ("/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
+    assert "preload_app" not in values
+
+
+def test_a_stop_waits_for_the_slowest_honest_answer_and_ends_within_ten_seconds(conf: Path) -> None:
+    assert MODEL_DEADLINE < load(conf)["graceful_timeout"] < 10
+
+
+def test_a_request_before_its_body_is_bounded(conf: Path) -> None:
+    values = load(conf)
+
+    assert 0 < values["limit_request_line"] <= 8190
+    assert 0 < values["limit_request_fields"] <= 100
+    assert 0 < values["limit_request_field_size"] <= 8190
+
+
+def test_no_header_of_a_client_is_trusted_by_gunicorn_itself(conf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORWARDED_ALLOW_IPS", "*")
+    values = load(conf)
+
+    assert values["forwarded_allow_ips"] == ""
+    assert values["secure_scheme_headers"] == {}
+
+
+def test_no_log_can_hold_an_address_or_a_query(conf: Path) -> None:
+    values = load(conf)
+
+    assert values["accesslog"] is None
+    assert "logconfig_dict" not in values, "it would switch the access log on"
+    # h address, r request line with its query, q query, f referrer, {...} any header or variable
+    assert not re.search(r"%\((h|r|q|f|\{.*?)\)", values["access_log_format"])
+
+
+@pytest.mark.parametrize(
+    ("written", "kind"),
+    [
+        (
+            "Invalid request from ip=203.0.113.9: Invalid HTTP request line: 'GET /?key=secret'",
+            "Invalid HTTP request line",
+        ),
+        ("Invalid request from ip=2001:db8::9: Invalid HTTP Header: 'secret'", "Invalid HTTP Header"),
+        ("Invalid request from ip=203.0.113.9: 9000", "malformed"),
+        ("Invalid request from ip=203.0.113.9: Proxy request from '203.0.113.9' not allowed", "Proxy request from"),
+    ],
+)
+def test_a_refused_request_is_logged_without_address_and_content(
+    conf: Path, caplog: pytest.LogCaptureFixture, written: str, kind: str
+) -> None:
+    logger = object.__new__(load(conf)["logger_class"])
+    logger.error_log = logging.getLogger("test.refused")
+
+    logger.warning(written)
+
+    assert [record.getMessage().strip() for record in caplog.records] == [f"Refused a request: {kind}"]
+
+
+def test_other_warnings_stand_as_they_are(conf: Path, caplog: pytest.LogCaptureFixture) -> None:
+    logger = object.__new__(load(conf)["logger_class"])
+    logger.error_log = logging.getLogger("test.other")
+
+    logger.warning("Worker (pid:%s) was sent %s!", 7, "SIGHUP")
+
+    assert caplog.messages == ["Worker (pid:7) was sent SIGHUP!"]
+
+
+# --- The environment --------------------------------------------------------------------------------------------------
+
+
+def test_the_environment_says_where_and_how_many(conf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"HOST": "0.0.0.0", "PORT": "10000", "WEB_CONCURRENCY": "1", "LOG_LEVEL": "warning"}.items():
+        monkeypatch.setenv(name, value)
+    values = load(conf)
+
+    assert values["bind"] == "0.0.0.0:10000"
+    assert values["workers"] == 1
+    assert values["loglevel"] == "warning"
+
+
+def test_the_env_file_counts_and_the_environment_beats_it(conf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    conf.with_name(".env").write_text("PORT=9000\nWEB_CONCURRENCY=3\n", "utf-8")
+    monkeypatch.setenv("PORT", "9001")
+    values = load(conf)
+
+    assert values["bind"] == "127.0.0.1:9001"
+    assert values["workers"] == 3
+    assert "WEB_CONCURRENCY" not in os.environ
+
+
+def test_an_empty_variable_takes_its_default(conf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", "")
+    monkeypatch.setenv("WEB_CONCURRENCY", " ")
+    values = load(conf)
+
+    assert (values["bind"], values["workers"]) == ("127.0.0.1:8000", 2)
+
+
+def test_an_ipv6_host_is_written_in_brackets(conf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOST", "::1")
+
+    assert load(conf)["bind"] == "[::1]:8000"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("PORT", "http"), ("PORT", "0"), ("PORT", "65536"), ("WEB_CONCURRENCY", "-1"), ("MAX_DEPTH", "deep")],
+)
+def test_a_wrong_value_stops_the_start_with_a_line_that_names_it(
+    conf: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(SystemExit, match=f"^The service cannot start: {name} must be") as stop:
+        load(conf)
+
+    assert "\n" not in str(stop.value)

@@ -1,0 +1,240 @@
+"""run.py: what it says to machines that cannot run it, when it installs, and what its test command skips."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import os
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import run
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_a_python_of_2016_can_parse_it() -> None:
+    source = (ROOT / "run.py").read_text("utf-8")
+
+    ast.parse(source, feature_version=(3, 6))
+    assert "from __future__" not in source, "annotations came with 3.7, and an older Python refuses the line"
+
+
+def test_it_needs_the_standard_library_only() -> None:
+    tree = ast.parse((ROOT / "run.py").read_text("utf-8"))
+    imported = {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
+    imported |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+
+    assert {name.split(".")[0] for name in imported} <= sys.stdlib_module_names
+
+
+@pytest.mark.parametrize("version", [(3, 6, 15), (3, 10, 13)])
+def test_an_old_python_gets_one_line_that_names_both_versions(version: tuple[int, ...]) -> None:
+    line = run.refusal(version, "posix")
+
+    assert line is not None
+    assert "\n" not in line
+    assert "3.11" in line
+    assert ".".join(map(str, version[:2])) in line
+
+
+def test_windows_gets_one_line() -> None:
+    line = run.refusal((3, 12), "nt")
+
+    assert line is not None
+    assert "WSL" in line
+
+
+@pytest.mark.parametrize("version", [(3, 11), (3, 13, 1), (4, 0)])
+def test_a_new_python_is_taken(version: tuple[int, ...]) -> None:
+    assert run.refusal(version, "posix") is None
+
+
+def test_help_names_every_command() -> None:
+    text = subprocess.run([sys.executable, str(ROOT / "run.py"), "--help"], capture_output=True, text=True, check=True)
+
+    assert "serve" in text.stdout
+    assert "test" in text.stdout
+
+
+def test_what_pytest_takes_is_handed_on() -> None:
+    arguments, more = run.parser().parse_known_args(["test", "--thorough", "-k", "torn tail", "tests/unit"])
+
+    assert arguments.thorough
+    assert more == ["-k", "torn tail", "tests/unit"]
+
+
+# --- Setting up -------------------------------------------------------------------------------------------------------
+
+
+# One of the two has pip, or these tests would not have been installed.
+PYTHON_WITH_PIP = sys.executable if importlib.util.find_spec("pip") else str(getattr(sys, "_base_executable", ""))
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A copy of run.py with requirements that need no network: it installs for real, and nothing."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    shutil.copy(ROOT / "run.py", folder)
+    (folder / "requirements.txt").write_text("# nothing\n", "utf-8")
+    return folder
+
+
+def set_up(project: Path, *hidden: str) -> subprocess.CompletedProcess[str]:
+    """Set up in a process of its own, on a machine where these modules are missing, as on a fresh Debian."""
+    shadow = project / "shadow"
+    shadow.mkdir(exist_ok=True)
+    for module in hidden:
+        (shadow / f"{module}.py").write_text("raise ImportError\n", "utf-8")
+    code = "import sys, run\ntry: run.set_up('requirements.txt')\nexcept run.StopError as stop: sys.exit(str(stop))"
+    command = [PYTHON_WITH_PIP, "-c", code]
+    environment = os.environ | {"PYTHONPATH": str(shadow)}
+    return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_a_half_made_environment_is_made_anew(project: Path) -> None:
+    # What a kill in the middle leaves: files, and no stamp.
+    (project / ".venv" / "bin").mkdir(parents=True)
+    (project / ".venv" / "bin" / "python").write_text("half", "utf-8")
+
+    made = set_up(project)
+
+    assert made.returncode == 0, made.stderr
+    assert "Making .venv" in made.stdout
+
+
+def test_without_ensurepip_the_machines_own_pip_installs(project: Path) -> None:
+    made = set_up(project, "ensurepip")
+
+    assert made.returncode == 0, made.stderr
+    assert not list((project / ".venv" / "bin").glob("pip*"))
+
+
+# The rest hides ensurepip as well: it would unpack pip each time, 3 s a test.
+
+
+def test_without_venv_and_pip_one_line_names_the_packages(project: Path) -> None:
+    stopped = set_up(project, "ensurepip", "pip")
+
+    assert stopped.returncode == 1
+    assert stopped.stderr.strip() == run.NEITHER_VENV_NOR_PIP
+    assert "apt install python3-venv python3-pip" in run.NEITHER_VENV_NOR_PIP
+
+
+def test_a_second_start_installs_nothing(project: Path) -> None:
+    first, second = set_up(project, "ensurepip"), set_up(project, "ensurepip")
+
+    assert "Installing requirements.txt" in first.stdout
+    assert (second.returncode, second.stdout) == (0, "")
+
+
+def test_a_changed_requirements_file_is_installed_into_the_same_environment(project: Path) -> None:
+    set_up(project, "ensurepip")
+    (project / "requirements.txt").write_text("# nothing else\n", "utf-8")
+
+    again = set_up(project, "ensurepip")
+
+    assert "Making .venv" not in again.stdout
+    assert "Installing requirements.txt" in again.stdout
+    assert set_up(project, "ensurepip").stdout == ""
+
+
+def test_a_failed_installation_leaves_no_stamp_and_says_what_failed(project: Path) -> None:
+    set_up(project, "ensurepip")
+    (project / "requirements.txt").write_text("this is no requirement\n", "utf-8")
+
+    failed = set_up(project, "ensurepip")
+
+    assert failed.returncode == 1
+    assert failed.stderr.splitlines()[-1] == "Could not install requirements.txt: pip says why above."
+    assert not (project / ".venv" / "installed.json").exists()
+
+
+@pytest.mark.parametrize("left", ["", "{", "[]", "null", "\x00"])
+def test_a_damaged_stamp_counts_as_none(tmp_path: Path, left: str) -> None:
+    (tmp_path / "installed.json").write_text(left, "utf-8")
+
+    assert run.read_stamp(tmp_path / "installed.json") == {}
+
+
+def test_the_env_file_is_its_owners_alone_and_never_overwritten(tmp_path: Path) -> None:
+    (tmp_path / ".env.example").write_text("# GROQ_API_KEY=\n", "utf-8")
+    run.make_env_file(tmp_path)
+    made = tmp_path / ".env"
+
+    assert stat.S_IMODE(made.stat().st_mode) == 0o600
+    assert made.read_text("utf-8") == "# GROQ_API_KEY=\n"
+
+    made.write_text("GROQ_API_KEY=kept\n", "utf-8")
+    run.make_env_file(tmp_path)
+
+    assert made.read_text("utf-8") == "GROQ_API_KEY=kept\n"
+
+
+def test_a_port_in_use_is_one_line_even_where_it_could_be_shared() -> None:
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+
+        with pytest.raises(run.StopError, match=f"port {port}: address already in use") as stop:
+            run.check_free("127.0.0.1", port)
+
+    assert "\n" not in str(stop.value)
+    run.check_free("127.0.0.1", port)
+
+
+# --- What its test command skips --------------------------------------------------------------------------------------
+
+
+def run_pytest(folder: Path, test: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    shutil.copy(ROOT / "tests" / "conftest.py", folder)
+    (folder / "test_it.py").write_text(f"import pytest\n\n{test}", "utf-8")
+    (folder / "pytest.ini").write_text("[pytest]\nmarkers = thorough: long\n", "utf-8")
+    clean = {name: value for name, value in os.environ.items() if name not in {"CI", "TRACKER_THOROUGH"}}
+    command = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider"]
+    # Without the plugins a run takes a third of a second and not two and a half.
+    clean["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    return subprocess.run(command, cwd=folder, env=clean | environment, capture_output=True, text=True, check=False)
+
+
+THOROUGH = "@pytest.mark.thorough\ndef test_long(): pass\n"
+SKIPS = "def test_skips(): pytest.skip('no browser here: install one')\n"
+MODULE_SKIPS = "pytest.skip('no browser here: install one', allow_module_level=True)\n"
+EXPECTED_FAILURE = "@pytest.mark.xfail\ndef test_known(): assert False\n"
+
+
+@pytest.mark.parametrize("ci", ["true", ""])
+def test_a_thorough_test_is_skipped_and_says_how_to_run_it(tmp_path: Path, ci: str) -> None:
+    done = run_pytest(tmp_path, THOROUGH, CI=ci)
+
+    assert done.returncode == 0, done.stdout
+    assert "run.py test --thorough" in done.stdout
+
+
+def test_a_thorough_test_runs_when_asked_for(tmp_path: Path) -> None:
+    assert "1 passed" in run_pytest(tmp_path, THOROUGH, TRACKER_THOROUGH="1", CI="true").stdout
+
+
+@pytest.mark.parametrize("test", [SKIPS, MODULE_SKIPS])
+def test_any_other_skip_fails_in_ci_and_says_why(tmp_path: Path, test: str) -> None:
+    done = run_pytest(tmp_path, test, CI="true")
+
+    assert done.returncode != 0
+    assert "no browser here: install one" in done.stdout
+
+
+def test_elsewhere_a_skip_is_a_skip(tmp_path: Path) -> None:
+    assert "1 skipped" in run_pytest(tmp_path, SKIPS).stdout
+
+
+def test_an_expected_failure_is_no_skip(tmp_path: Path) -> None:
+    assert "1 xfailed" in run_pytest(tmp_path, EXPECTED_FAILURE, CI="true").stdout

@@ -1,0 +1,86 @@
+"""create_app: the one place where the parts are joined."""
+
+from __future__ import annotations
+
+import time
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from tracker.askai.advisor import Advisor
+from tracker.askai.blueprint import askai_blueprint
+from tracker.askai.groq_client import GroqClient
+from tracker.cli import register_commands
+from tracker.config import Config, load_config
+from tracker.ingest.blueprint import ingest_blueprint
+from tracker.ingest.events import EventLimits
+from tracker.owner.blueprint import owner_blueprint
+from tracker.sessions.json_file import JsonFileStore
+from tracker.sessions.merge import SessionLimits
+from tracker.sessions.store import SessionStore
+from tracker.web.docs import register_api
+from tracker.web.errors import register_errors
+from tracker.web.health import health_blueprint
+from tracker.web.observability import configure_logging, register_request_log
+from tracker.web.origins import AllowedOrigins, register_origins
+from tracker.web.security import register_security_headers
+
+PUBLIC_PATHS = frozenset({"/ingest", "/events", "/askai"})
+"""What the storefront's pages use, from another origin."""
+
+
+def now_ms() -> int:
+    """Give the service's clock: milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+def create_app(
+    config: Config | None = None, *, store: SessionStore | None = None, advisor: Advisor | None = None
+) -> Flask:
+    """Make the WSGI application.
+
+    `config` is read from the environment where it is not given, and `store` and `advisor` are made from it. Nothing is
+    opened before the first request, so the application may be made before a fork. Raises ConfigError.
+    """
+    config = config or load_config()
+    configure_logging(config.log_level, (config.groq_api_key, config.admin_token))
+    store = store or JsonFileStore(config.storage_file)
+    advisor = advisor or _advisor(config)
+
+    app = Flask("tracker", static_folder=None)
+    # One byte more, because werkzeug refuses a chunked body of exactly this size; read_body holds the real limit.
+    app.config.update(MAX_BODY_BYTES=config.max_body_bytes, MAX_CONTENT_LENGTH=config.max_body_bytes + 1)
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    if config.trusted_proxies:
+        # Proxies in a row add to X-Forwarded-For, but pass scheme and host on as one value.
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=config.trusted_proxies, x_proto=1, x_host=1
+        )
+
+    register_request_log(app)
+    register_security_headers(app)
+    register_origins(app, AllowedOrigins(config.allowed_origins), PUBLIC_PATHS)
+    api = register_api(app)
+    # After the API, which brings a handler of its own for HTTP errors.
+    register_errors(app)
+    event_limits = EventLimits(
+        event_bytes=config.max_event_bytes,
+        depth=config.max_depth,
+        body_events=config.max_body_events,
+        pages=config.max_pages,
+    )
+    session_limits = SessionLimits(
+        events=config.max_session_events, pages=config.max_pages, event_bytes=config.max_session_bytes
+    )
+    api.register_blueprint(ingest_blueprint(store, event_limits, session_limits, now_ms))
+    api.register_blueprint(askai_blueprint(store, advisor))
+    api.register_blueprint(owner_blueprint(store, config.admin_token))
+    api.register_blueprint(health_blueprint(store))
+    register_commands(app, store, advisor, session_limits)
+    return app
+
+
+def _advisor(config: Config) -> Advisor:
+    if not config.groq_api_key:
+        return Advisor()
+    return Advisor(GroqClient(config.groq_api_key, config.groq_base_url, config.groq_model))

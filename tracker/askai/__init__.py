@@ -1,0 +1,1 @@
+"""The answer to one question about a session: whether a popup would help this shopper now, and which."""

@@ -1,0 +1,1 @@
+"""Taking in what browsers report: POST /ingest and /events."""

@@ -1,0 +1,130 @@
+"""Reading the events and times of a body: one loop, in which a faulty one is left out and does not sink the others."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeGuard
+
+from tracker.sessions.legacy import in_milliseconds
+from tracker.sessions.model import MAX_INTEGER, Event, canonical
+
+MAX_NAME = 1024
+"""Characters of a page's name: longer paths than that are no pages of a shop."""
+
+_MAX_TYPE = 64
+_REASONS_TOLD = 10
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]+")
+
+
+class _FaultyError(Exception):
+    """Why this one is left out, in words for the theme's developer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventLimits:
+    """How large what one body holds may be."""
+
+    event_bytes: int
+    depth: int
+    body_events: int
+    pages: int
+
+
+@dataclass(slots=True)
+class Rejections:
+    """What was left out of one body: how many, and the first reasons."""
+
+    count: int = 0
+    reasons: list[dict[str, str]] = field(default_factory=list)
+
+    def add(self, where: str, reason: str) -> None:
+        self.count += 1
+        if len(self.reasons) < _REASONS_TOLD:
+            self.reasons.append({"where": where[:100], "reason": reason})
+
+
+def clean(text: str) -> str:
+    """Give the text without control characters and halves of surrogate pairs; a run of them becomes one space."""
+    return text if text.isprintable() else _UNPRINTABLE.sub(" ", text)
+
+
+def read_events(
+    raw: Mapping[str, Any], limits: EventLimits, level: int, in_seconds: bool, rejected: Rejections
+) -> dict[str, list[Event]]:
+    """Give the good events by page, cleaned, their ts in whole milliseconds.
+
+    `raw` is the body's object of lists, which stands at `level` of the body's nesting; `in_seconds` says that the
+    script's clock runs in seconds, as the original one's does.
+    """
+    events: dict[str, list[Event]] = {}
+    room = limits.depth - level - 2
+    for name, listed in raw.items():
+        page = clean(name)
+        if not isinstance(listed, list):
+            rejected.add(f"events.{page}", "a page holds a list of events")
+            continue
+        if len(page) > MAX_NAME:
+            rejected.add(f"events.{page}", f"the name of a page has at most {MAX_NAME} characters")
+            continue
+        kept = events.setdefault(page, [])
+        for number, event in enumerate(listed):
+            try:
+                kept.append(_event(event, limits.event_bytes, room, in_seconds))
+            except _FaultyError as fault:
+                rejected.add(f"events.{page}.{number}", str(fault))
+    return events
+
+
+def read_times(raw: Mapping[str, Any], rejected: Rejections) -> dict[str, int]:
+    """Give the time of every page in whole milliseconds; what is no time is left out."""
+    times: dict[str, int] = {}
+    for name, time in raw.items():
+        page = clean(name)
+        if len(page) > MAX_NAME:
+            rejected.add(f"timeOnPage.{page}", f"the name of a page has at most {MAX_NAME} characters")
+        elif not is_number(time):
+            rejected.add(f"timeOnPage.{page}", "a time is a number of milliseconds, 0 or more")
+        else:
+            times[page] = max(times.get(page, 0), round(time))
+    return times
+
+
+def is_number(value: Any) -> TypeGuard[float]:
+    """Tell whether this is a number from 0 to 2^53, and no truth value."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MAX_INTEGER
+
+
+def _event(raw: Any, event_bytes: int, room: int, in_seconds: bool) -> Event:
+    if not isinstance(raw, dict):
+        raise _FaultyError("an event is an object")
+    event: Event = _cleaned(raw, room)
+    kind, ts = event.get("type"), event.get("ts")
+    if not isinstance(kind, str) or not 0 < len(kind) <= _MAX_TYPE:
+        raise _FaultyError(f"type is a text of 1 to {_MAX_TYPE} characters")
+    if not is_number(ts):
+        raise _FaultyError("ts is a time: a number from 0 to 2^53")
+    event["ts"] = in_milliseconds(ts) if in_seconds else round(ts)
+    if len(canonical(event)) > event_bytes:
+        raise _FaultyError(f"an event has at most {event_bytes} bytes")
+    return event
+
+
+def _cleaned(value: Any, room: int) -> Any:
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, dict):
+        if room < 1:
+            raise _FaultyError("it nests too deep")
+        return {clean(key): _cleaned(one, room - 1) for key, one in value.items()}
+    if isinstance(value, list):
+        if room < 1:
+            raise _FaultyError("it nests too deep")
+        return [_cleaned(one, room - 1) for one in value]
+    if isinstance(value, int) and abs(value) > MAX_INTEGER:
+        raise _FaultyError("whole numbers are within 2^53")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise _FaultyError("numbers are finite")
+    return value

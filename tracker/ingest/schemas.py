@@ -1,0 +1,147 @@
+"""The two shapes of a body that browsers send, snapshot and envelope, and what either means to the domain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
+
+from tracker.ingest.events import EventLimits, Rejections, is_number, read_events, read_times
+from tracker.sessions.legacy import in_milliseconds
+from tracker.sessions.model import MAX_INTEGER, Report
+from tracker.web.bodies import SessionIdField
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """A body as it was understood: what it reports, and what had to be left out."""
+
+    report: Report
+    rejected: Rejections
+
+
+class _Count(fields.Integer):
+    """A whole number from 0 to 2^53: no text, no truth value, no fraction."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(strict=True, validate=validate.Range(0, MAX_INTEGER), **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> int:
+        if isinstance(value, str | bool):
+            raise self.make_error("invalid", input=value)
+        return super()._deserialize(value, attr, data, **kwargs) or 0
+
+
+class _Time(fields.Float):
+    """A moment or a span: a number from 0 to 2^53."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> float:
+        if not is_number(value):
+            raise ValidationError("Must be a number from 0 to 2^53.")
+        return float(value)
+
+
+class _ByPage(fields.Dict):
+    """An object with a key for each page; what its values hold is read, one by one, by `tracker.ingest.events`."""
+
+    def __init__(self, max_pages: int, **metadata: Any) -> None:
+        def few_enough(pages: Mapping[str, Any]) -> None:
+            if len(pages) > max_pages:
+                raise ValidationError(f"At most {max_pages} pages.")
+
+        super().__init__(
+            load_default=dict,
+            allow_none=True,
+            validate=few_enough,
+            metadata={**metadata, "maxProperties": max_pages},
+        )
+
+
+_EVENTS_EXAMPLE = {"/cart": [{"type": "view", "ts": 1712345690000}]}
+_EVENTS_HELP = (
+    "Lists of events by page. An event has `type` (text) and `ts`, and any further keys, which are kept."
+    " A faulty event is left out and counted in `rejected`."
+)
+
+
+def ingest_schemas(limits: EventLimits) -> tuple[type[Schema], type[Schema]]:
+    """Make (SnapshotSchema, EnvelopeSchema) for these limits; both load to Ingested."""
+
+    class SnapshotSchema(Schema):
+        """All that the script knows of the session, or the new part of it: times in milliseconds."""
+
+        class Meta:
+            unknown = EXCLUDE
+
+        session = SessionIdField()
+        itemsInCart = _Count(allow_none=True, load_default=None)
+        timeOnPage = _ByPage(limits.pages, example={"/cart": 9876})
+        events = _ByPage(limits.pages, description=_EVENTS_HELP, example=_EVENTS_EXAMPLE)
+        sentAt = _Time(allow_none=True, load_default=None, metadata={"description": "The browser's clock, ms."})
+
+    class EnvelopeStateSchema(Schema):
+        """What happened since the last envelope that was answered: times in milliseconds, ts in seconds."""
+
+        class Meta:
+            unknown = EXCLUDE
+
+        itemsInCart = _Count(allow_none=True, load_default=None)
+        timeonpage = _ByPage(limits.pages)
+        events = _ByPage(limits.pages, description=_EVENTS_HELP)
+
+    class EnvelopeSchema(Schema):
+        """What the original browser script sends."""
+
+        class Meta:
+            unknown = EXCLUDE
+
+        reason = fields.Raw(load_only=True, metadata={"description": "Why it is sent now; not kept."})
+        ts = _Time(allow_none=True, load_default=None, metadata={"description": "The browser's clock, seconds."})
+        session = SessionIdField()
+        state = fields.Nested(EnvelopeStateSchema, required=True)
+
+    return SnapshotSchema, EnvelopeSchema
+
+
+class IngestSchema(Schema):
+    """Either shape: an envelope is known by its `state`."""
+
+    def __init__(self, limits: EventLimits) -> None:
+        """Make the schema for these limits."""
+        super().__init__()
+        self._limits = limits
+        self.snapshot, self.envelope = (shape() for shape in ingest_schemas(limits))
+
+    def load(self, data: Any, **kwargs: Any) -> Ingested:
+        """Give the body as Ingested. Raises ValidationError with the faults by field."""
+        is_envelope = isinstance(data, dict) and "state" in data
+        body = (self.envelope if is_envelope else self.snapshot).load(data)
+        rejected = Rejections()
+        if is_envelope:
+            state, clock, in_seconds = body["state"], body["ts"], True
+            times, level = state["timeonpage"], 3
+        else:
+            state, clock, in_seconds = body, body["sentAt"], False
+            times, level = state["timeOnPage"], 2
+        listed = state["events"] or {}
+        count = sum(len(events) for events in listed.values() if isinstance(events, list))
+        if count > self._limits.body_events:
+            raise ValidationError({"events": [f"At most {self._limits.body_events} events in one body."]})
+        events = read_events(listed, self._limits, level, in_seconds, rejected)
+        if clock is None:
+            newest = max((event["ts"] for kept in events.values() for event in kept), default=0)
+        else:
+            newest = in_milliseconds(clock) if in_seconds else round(clock)
+        return Ingested(
+            Report(
+                session=body["session"],
+                items_in_cart=state["itemsInCart"],
+                clock=newest,
+                time_on_page=read_times(times or {}, rejected),
+                events=events,
+                adds_time=is_envelope,
+            ),
+            rejected,
+        )

@@ -1,0 +1,1 @@
+"""What is the owner's alone: the sessions themselves."""

@@ -1,0 +1,91 @@
+"""Writing the session file anew without its dead lines, while others go on reading and writing.
+
+The live lines are copied without the lock, which takes long; under the lock only what was written meanwhile is added
+and the new file is renamed over the old. Nobody can tell when it happened, but for the size.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from tracker.sessions.json_file import text
+from tracker.sessions.json_file.generation import Generation, entry
+from tracker.sessions.json_file.rewrite import Rewrite
+from tracker.sessions.model import Record
+from tracker.sessions.store import Progress
+
+Keep = Callable[[Record], bool]
+"""Which records to keep; asked once for each, by the copy made without the lock."""
+
+_RUN_BYTES = 1 << 20
+
+
+class CompactionStoppedError(Exception):
+    """The store is being closed: the old file stays."""
+
+
+class Copy:
+    """The first half: everything live in `old`, as far as `old` is known now, copied into `rewrite`."""
+
+    def __init__(self, old: Generation, rewrite: Rewrite) -> None:
+        self._old = old
+        self._rewrite = rewrite
+        self._known_to = old.end
+        self._was_empty = old.lines == 0
+        self._positions = old.positions()
+        self._index: dict[str, int] = {}
+        self._lines_before = old.lines
+
+    def run(self, keep: Keep | None, progress: Progress | None, stop: threading.Event) -> int:
+        """Copy, in the order of writing; lines that stand side by side go in one piece. Tell how many were left out."""
+        positions, done = self._positions, 0
+        run: list[tuple[str, int, int]] = []
+        for position in positions:
+            session_id, offset, length = position
+            done += 1
+            if done % 1000 == 0:
+                if stop.is_set():
+                    raise CompactionStoppedError
+                if progress is not None:
+                    progress(done, len(positions))
+            if keep is not None and not keep(self._record(session_id, offset, length)):
+                continue
+            if run and not (
+                offset == run[-1][1] + run[-1][2] + len(text.joint(first=False))
+                and offset + length - run[0][1] <= _RUN_BYTES
+            ):
+                self._copy(run)
+                run = []
+            run.append(position)
+        if run:
+            self._copy(run)
+        if progress is not None:
+            progress(len(positions), len(positions))
+        return len(positions) - len(self._index)
+
+    def _record(self, session_id: str, offset: int, length: int) -> Record:
+        _id, record = text.read_line(self._old.read_bytes(offset, length))
+        assert record is not None, f"a live line of {session_id} is never a deletion"
+        return record
+
+    def _copy(self, run: list[tuple[str, int, int]]) -> None:
+        begin = run[0][1]
+        lines = self._old.read_bytes(begin, run[-1][1] + run[-1][2] - begin)
+        shift = self._rewrite.add(lines, len(run)) - begin
+        for session_id, offset, length in run:
+            self._index[session_id] = entry(offset + shift, length)
+
+    def publish(self) -> Generation:
+        """The second half, under the lock and with `old` just refreshed: add what is new, and take the old's place."""
+        old, rewrite = self._old, self._rewrite
+        end, lines = rewrite.end, rewrite.lines
+        behind = self._known_to + len(text.joint(first=self._was_empty))
+        written, gone = old.changes_since(self._known_to)
+        if old.end > self._known_to:
+            shift = rewrite.add(old.read_bytes(behind, old.end - behind), old.lines - self._lines_before) - behind
+            written = [(session_id, offset + shift, length) for session_id, offset, length in written]
+        new = Generation(rewrite.publish())
+        new.adopt(self._index, end, lines)
+        new.take_over(written, gone, rewrite.end, rewrite.lines - lines)
+        return new

@@ -1,0 +1,78 @@
+"""One writer at a time, over threads and processes, without ever waiting for ever."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tracker.sessions.store import StoreBusyError
+
+_FIRST_PAUSE = 0.000_05
+_LONGEST_PAUSE = 0.001
+
+
+class FileLock:
+    """A lock that threads and processes share, taken within `timeout` seconds or refused with StoreBusyError.
+
+    It is `flock` on a file of its own, which is never replaced or removed: a lock on the data file would admit two
+    holders as soon as that is renamed over, and a removed lock file splits the waiters. `flock` belongs to the open
+    file, so a process that was forked opens the file anew; the kernel lets go of the lock when its holder dies.
+
+    flock cannot wait with a limit, so a waiter tries again after a pause that grows from 50 µs to 1 ms: a writer holds
+    the lock for about 100 µs, and a holder that was stopped must not take every other thread with it.
+    """
+
+    def __init__(self, path: Path, timeout: float) -> None:
+        self._path = path
+        self._timeout = timeout
+        self._threads = threading.Lock()
+        self._fd: int | None = None
+        self._pid = 0
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the lock. Raises StoreBusyError, or OSError where the lock file cannot be opened."""
+        limit = time.monotonic() + self._timeout
+        if not self._threads.acquire(timeout=self._timeout):
+            raise StoreBusyError("The sessions are being written to by others; try again in a moment.")
+        try:
+            fd = self._open()
+            self._take(fd, limit)
+            try:
+                yield
+            finally:
+                fcntl.flock(fd, fcntl.LOCK_UN)
+        finally:
+            self._threads.release()
+
+    def close(self) -> None:
+        with self._threads:
+            if self._fd is not None:
+                os.close(self._fd)
+                self._fd = None
+
+    def _open(self) -> int:
+        if self._fd is None or self._pid != os.getpid():
+            if self._fd is not None:
+                os.close(self._fd)
+            self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._pid = os.getpid()
+        return self._fd
+
+    @staticmethod
+    def _take(fd: int, limit: float) -> None:
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if time.monotonic() >= limit:
+                    raise StoreBusyError("Another process holds the sessions; try again in a moment.") from None
+            time.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)

@@ -1,0 +1,169 @@
+"""What is done when the session file is not as it should be: cut, converted, saved, and always set aside first."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from tracker.sessions.json_file import text
+from tracker.sessions.json_file.generation import Generation
+from tracker.sessions.json_file.rewrite import Rewrite, sync_folder
+from tracker.sessions.legacy import read_record
+from tracker.sessions.model import Record, ShopperSession
+from tracker.sessions.store import StoreDamagedError
+
+log = logging.getLogger(__name__)
+
+REPAIR = "Run `flask sessions repair`: it saves every whole session and keeps the damaged file."
+
+
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """What `repair` did: sessions that are there now, and where the damaged file was kept (None: it was sound)."""
+
+    sessions: int
+    kept_as: str | None
+
+
+def set_aside(path: Path) -> Iterator[Path]:
+    """Give every file that was set aside for this one."""
+    return (other for kind in ("torn", "original", "damaged") for other in path.parent.glob(f"{path.name}.{kind}-*"))
+
+
+def _names(path: Path, kind: str) -> Iterator[Path]:
+    stamp = time.time_ns() // 1_000_000
+    while True:
+        yield path.with_name(f"{path.name}.{kind}-{stamp}")
+        stamp += 1
+
+
+def _keep_bytes(path: Path, kind: str, data: bytes) -> Path:
+    for name in _names(path, kind):
+        with contextlib.suppress(FileExistsError):
+            fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            break
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(fd, view) :]
+        os.fsync(fd)
+    except BaseException:
+        name.unlink()
+        raise
+    finally:
+        os.close(fd)
+    sync_folder(path)
+    return name
+
+
+def _keep_file(path: Path, kind: str) -> Path:
+    """Give the file a second name, which stays when another takes its first."""
+    for name in _names(path, kind):
+        with contextlib.suppress(FileExistsError):
+            os.link(path, name)
+            break
+    sync_folder(path)
+    return name
+
+
+def create(path: Path) -> None:
+    """Make an empty session file."""
+    with Rewrite(path) as rewrite:
+        os.close(rewrite.publish())
+
+
+def mend(path: Path, generation: Generation) -> bool:
+    """Set right what a crash can leave behind the last whole line, under the lock.
+
+    Returns False when the file was written anew, so that it has to be opened again. Raises StoreDamagedError, having
+    changed nothing, where it was no crash.
+    """
+    size = os.fstat(generation.fd).st_size
+    head = os.pread(generation.fd, len(text.HEAD), 0)
+    if size == 0:
+        # Made by a hand, or by a crash while another system created it.
+        os.pwrite(generation.fd, text.EMPTY, 0)
+        os.fsync(generation.fd)
+        return True
+    rest = os.pread(generation.fd, size - generation.end, generation.end)
+    tail = text.judge(rest) if head == text.HEAD else text.Tail.DAMAGED
+    if tail is text.Tail.TORN:
+        _cut(path, generation, rest)
+        return True
+    data = os.pread(generation.fd, size, 0)
+    if tail is text.Tail.HOLES:
+        kept = _keep_file(path, "torn")
+        _write_all(path, data)
+        log.warning(
+            "a power failure left holes in the session file; whole lines kept, the file set aside: %s", kept.name
+        )
+        return False
+    if generation.lines == 0 and _convert(path, data, os.fstat(generation.fd).st_mtime_ns // 1_000_000):
+        return False
+    raise StoreDamagedError(f"The session file is damaged at line {generation.lines + 2}. {REPAIR}")
+
+
+def _cut(path: Path, generation: Generation, rest: bytes) -> None:
+    torn = rest.strip(b"\n}\0 ,")
+    if torn:
+        kept = _keep_bytes(path, "torn", rest)
+        log.warning("cut %d bytes of a torn line off the session file; kept in %s", len(rest), kept.name)
+    os.ftruncate(generation.fd, generation.end)
+    os.pwrite(generation.fd, text.FOOT, generation.end)
+    os.fsync(generation.fd)
+
+
+def _convert(path: Path, data: bytes, modified: int) -> bool:
+    """Rewrite a file of another layout, such as the original system's; False where it is none."""
+    try:
+        whole = orjson.loads(data)
+    except ValueError:
+        return False
+    if not isinstance(whole, dict) or not all(map(text.is_session, whole.values())):
+        return False
+    sessions = [read_record(session_id, raw, modified) for session_id, raw in whole.items()]
+    kept = _keep_file(path, "original") if sessions else None
+    with Rewrite(path) as rewrite:
+        # The file is kept in order of writing, and so read back newest first.
+        for session in sorted(sessions, key=lambda session: session.updated_at):
+            rewrite.add(text.line(session.session, session.to_record()))
+        os.close(rewrite.publish())
+    if kept is not None:
+        log.warning("converted the session file (%d sessions); the original is kept as %s", len(sessions), kept.name)
+    return True
+
+
+def _write_all(path: Path, data: bytes) -> int:
+    """Write anew every session that stands whole in the data."""
+    saved: dict[str, Record] = {}
+    for session_id, record in text.salvage(data):
+        saved.pop(session_id, None)
+        if record is not None:
+            saved[session_id] = _readable(session_id, record)
+    with Rewrite(path) as rewrite:
+        for session_id, record in saved.items():
+            rewrite.add(text.line(session_id, record))
+        os.close(rewrite.publish())
+    return len(saved)
+
+
+def _readable(session_id: str, record: Record) -> Record:
+    try:
+        ShopperSession.from_record(record)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return read_record(session_id, record, time.time_ns() // 1_000_000).to_record()
+    return record
+
+
+def repair(path: Path) -> Repaired:
+    """Save every whole session of a damaged file, under the lock; the damaged file is kept under another name."""
+    data = path.read_bytes()
+    kept = _keep_file(path, "damaged")
+    return Repaired(_write_all(path, data), kept.name)

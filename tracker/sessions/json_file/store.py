@@ -1,0 +1,314 @@
+"""JsonFileStore: the sessions in one JSON file, shared by threads and processes."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import dropwhile
+from pathlib import Path
+
+from tracker.sessions.json_file import recovery
+from tracker.sessions.json_file.compaction import CompactionStoppedError, Copy, Keep
+from tracker.sessions.json_file.generation import CANNOT_WRITE, Generation
+from tracker.sessions.json_file.lock import FileLock
+from tracker.sessions.json_file.rewrite import Rewrite, remove_leftover
+from tracker.sessions.legacy import read_record
+from tracker.sessions.model import Record, ShopperSession
+from tracker.sessions.store import (
+    Change,
+    Position,
+    Progress,
+    StoreBusyError,
+    StoreCheck,
+    StoreClosedError,
+    StoreDamagedError,
+    StoreError,
+    StoreFullError,
+)
+
+log = logging.getLogger(__name__)
+
+LOCK_TIMEOUT_S = 1.5
+"""A writer that cannot get the lock by then is told to come again; with what follows, it hears so within 2 s."""
+
+COMPACT_FROM_BYTES = 1 << 20
+"""Fewer dead bytes than this are left alone: rewriting a small file again and again would cost more than it saves."""
+
+REWRITE_PATIENCE_S = 30.0
+_LEAST_FREE_BYTES = 1 << 20
+
+
+class JsonFileStore:
+    """A SessionStore in one file. The file is made, mended or converted when it is first used, not before.
+
+    Every operation first makes sure that it knows the file as it is: one `stat` tells whether another process appended
+    to it (then only the new bytes are read) or replaced it (then it is read anew, without the lock).
+    """
+
+    def __init__(
+        self, path: Path, *, lock_timeout: float = LOCK_TIMEOUT_S, compact_from: int = COMPACT_FROM_BYTES
+    ) -> None:
+        """Name the file; touches nothing yet. `compact_from`: dead bytes from which the file is rewritten."""
+        self.path = path.absolute()
+        self._lock = FileLock(self.path.with_name(self.path.name + ".lock"), lock_timeout)
+        self._compact_from = compact_from
+        self._generation: Generation | None = None
+        self._opening = threading.Lock()
+        self._distrusted: tuple[int, int] | None = None
+        """The inode whose flush failed: it is written anew before anything else is acknowledged."""
+        self._compactor: threading.Thread | None = None
+        self._stop = threading.Event()
+        self._is_cleared = False
+        self._is_closed = False
+
+    # --- the port ----------------------------------------------------------------------------------------------
+
+    def update(self, session_id: str, change: Change) -> ShopperSession:
+        """See SessionStore. Costs one read and one append of the record, and a share of a flush."""
+        with self._plain_errors():
+            with self._writing() as generation:
+                record = generation.read(session_id)
+                old = None if record is None else _session(record)
+                new = change(old)
+                if new is not old:
+                    generation.append(session_id, new.to_record())
+            self._flush(generation)
+            self._compact_if_worth_it(generation)
+        return new
+
+    def get(self, session_id: str) -> ShopperSession | None:
+        """See SessionStore."""
+        with self._plain_errors():
+            record = self._reading().read(session_id)
+        return None if record is None else _session(record)
+
+    def delete(self, session_id: str) -> bool:
+        """See SessionStore. Rewrites the file, so that no line of the session stays in it."""
+        with self._plain_errors():
+            with self._writing() as generation:
+                if generation.read(session_id) is None:
+                    return False
+                generation.append(session_id, None)
+            self._flush(generation)
+        try:
+            self.compact()
+        except StoreError as error:
+            log.warning("a session was deleted; its old lines go with the next rewrite of the file: %s", error)
+        return True
+
+    def iterate(self, before: Position | None = None) -> Iterator[ShopperSession]:
+        """See SessionStore. The order is that of writing, which is that of `updated_at`."""
+        with self._plain_errors():
+            sessions: Iterator[ShopperSession] = map(_session, self._reading().newest_first())
+            if before is not None:
+                sessions = dropwhile(lambda session: (session.updated_at, session.session) >= before, sessions)
+            yield from sessions
+
+    def prune(self, cutoff: int, progress: Progress | None = None) -> int:
+        """See SessionStore. Removes what was set aside before the cutoff, too: it holds sessions just as well."""
+        for kept in list(recovery.set_aside(self.path)):
+            with contextlib.suppress(FileNotFoundError):
+                if kept.stat().st_ctime * 1000 < cutoff:
+                    kept.unlink()
+        return self.compact(lambda record: record["updatedAt"] >= cutoff, progress)
+
+    def check(self) -> StoreCheck:
+        """See SessionStore."""
+        try:
+            with self._plain_errors(), self._writing() as generation:
+                space = os.fstatvfs(generation.fd)
+                is_full = space.f_bavail * space.f_frsize < _LEAST_FREE_BYTES or space.f_flag & os.ST_RDONLY
+                return StoreCheck(len(generation), generation.size, CANNOT_WRITE if is_full else None)
+        except StoreError as error:
+            return StoreCheck(0, 0, str(error))
+
+    def close(self) -> None:
+        """See SessionStore."""
+        self._is_closed = True
+        self._stop.set()
+        if self._compactor is not None:
+            self._compactor.join()
+        self._generation = None
+        self._lock.close()
+
+    # --- only here ---------------------------------------------------------------------------------------------
+
+    def compact(self, keep: Keep | None = None, progress: Progress | None = None) -> int:
+        """Rewrite the file without what is dead, and without the records that `keep` refuses; say how many those were.
+
+        Others read and write meanwhile. Raises StoreError, and the old file stays.
+        """
+        with self._plain_errors(), Rewrite(self.path, REWRITE_PATIENCE_S) as rewrite:
+            return self._compact_into(rewrite, keep, progress)
+
+    def _compact_into(self, rewrite: Rewrite, keep: Keep | None = None, progress: Progress | None = None) -> int:
+        with self._writing() as generation:
+            copy = Copy(generation, rewrite)
+        dropped = copy.run(keep, progress, self._stop)
+        rewrite.flush()
+        with self._writing() as now:
+            if now is not generation:
+                raise StoreBusyError("The session file was replaced by another's hand; try again.")
+            self._generation = self._published(copy)
+        return dropped
+
+    def repair(self) -> recovery.Repaired:
+        """Save every whole session of a damaged file and keep the damaged one; a sound file is left as it is."""
+        with self._plain_errors():
+            try:
+                with self._writing() as generation:
+                    return recovery.Repaired(len(generation), None)
+            except StoreDamagedError:
+                with self._lock.held():
+                    repaired = recovery.repair(self.path)
+                    self._generation = None
+                    return repaired
+
+    # --- knowing the file as it is -----------------------------------------------------------------------------
+
+    def _reading(self) -> Generation:
+        generation = self._generation
+        if generation is not None and self._is_current(generation):
+            return generation
+        try:
+            with self._writing() as generation:
+                return generation
+        except (StoreFullError, OSError):
+            # What cannot be written to, not even a lock, can often still be read.
+            generation = Generation.open(self.path)
+            generation.learn()
+            return generation
+
+    def _is_current(self, generation: Generation) -> bool:
+        try:
+            status = os.stat(self.path)
+        except FileNotFoundError:
+            return False
+        return (status.st_dev, status.st_ino) == generation.identity and status.st_size == generation.size
+
+    @contextmanager
+    def _writing(self) -> Iterator[Generation]:
+        """Hold the lock, with all that others wrote known and the file sound."""
+        if self._is_closed:
+            raise StoreClosedError("The service is stopping; try again in a moment.")
+        self._open_outside_the_lock()
+        if self._generation is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self._lock.held():
+            generation = self._refreshed()
+            if generation.identity == self._distrusted:
+                generation = self._written_anew(generation)
+            yield generation
+
+    def _is_replaced(self) -> bool:
+        generation = self._generation
+        if generation is None:
+            return True
+        try:
+            status = os.stat(self.path)
+        except FileNotFoundError:
+            return True
+        return (status.st_dev, status.st_ino) != generation.identity or status.st_size < generation.size
+
+    def _open_outside_the_lock(self) -> None:
+        """Read a file that is new to this process before taking the lock, for that can take a second."""
+        if not self._is_replaced():
+            return
+        with self._opening:
+            if not self._is_replaced():
+                return
+            try:
+                generation = Generation.open(self.path)
+            except FileNotFoundError:
+                return
+            generation.learn()
+            self._generation = generation
+
+    def _refreshed(self) -> Generation:
+        if not self._is_cleared:
+            remove_leftover(self.path)
+            self._is_cleared = True
+        generation = self._generation
+        while True:
+            if generation is None or self._is_replaced():
+                self._generation = None
+                if not self.path.exists():
+                    recovery.create(self.path)
+                generation = Generation.open(self.path)
+            if generation.learn() or (recovery.mend(self.path, generation) and generation.learn()):
+                self._generation = generation
+                return generation
+            generation = None
+
+    def _written_anew(self, generation: Generation) -> Generation:
+        with Rewrite(self.path, REWRITE_PATIENCE_S) as rewrite:
+            copy = Copy(generation, rewrite)
+            copy.run(None, None, self._stop)
+            self._generation = generation = self._published(copy)
+        self._distrusted = None
+        return generation
+
+    def _published(self, copy: Copy) -> Generation:
+        try:
+            return copy.publish()
+        except OSError:
+            # If it was renamed already, the new name may not last: nothing is acknowledged on it before it does.
+            status = os.stat(self.path)
+            self._distrusted = (status.st_dev, status.st_ino)
+            raise
+
+    # --- after a write -----------------------------------------------------------------------------------------
+
+    def _flush(self, generation: Generation) -> None:
+        try:
+            generation.flush()
+        except StoreFullError:
+            with self._lock.held():
+                generation.take_back_unflushed()
+                self._distrusted = generation.identity
+                self._generation = None
+            raise
+
+    def _is_worth_compacting(self, generation: Generation) -> bool:
+        return generation.dead_bytes > max(generation.live_bytes, self._compact_from)
+
+    def _compact_if_worth_it(self, generation: Generation) -> None:
+        if self._is_worth_compacting(generation) and (self._compactor is None or not self._compactor.is_alive()):
+            self._compactor = threading.Thread(target=self._compact_in_background, name="compactor", daemon=True)
+            self._compactor.start()
+
+    def _compact_in_background(self) -> None:
+        try:
+            # Without patience: a rewrite that is under way already does what this one would.
+            with self._plain_errors(), Rewrite(self.path) as rewrite:
+                with self._writing() as generation:
+                    is_worth_it = self._is_worth_compacting(generation)
+                if is_worth_it:
+                    self._compact_into(rewrite)
+        except (StoreBusyError, StoreClosedError):
+            pass
+        except StoreError as error:
+            log.warning("the session file could not be rewritten, and stays as it is: %s", error)
+
+    @contextmanager
+    def _plain_errors(self) -> Iterator[None]:
+        """Turn what the system says into what the port promises."""
+        try:
+            yield
+        except CompactionStoppedError as error:
+            raise StoreClosedError("The service is stopping; try again in a moment.") from error
+        except OSError as error:
+            log.error("the session file failed: %s", os.strerror(error.errno or 0))
+            raise StoreFullError(CANNOT_WRITE) from error
+
+
+def _session(record: Record) -> ShopperSession:
+    try:
+        return ShopperSession.from_record(record)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        # Not written by this version: what a hand or another system put on a line of its own is read as far as it goes.
+        return read_record(str(record.get("session")), record, 0)

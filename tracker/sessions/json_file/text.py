@@ -1,0 +1,170 @@
+r"""What the session file holds, as text: the one place that knows its grammar.
+
+    {
+    "<id>":{...},
+    "<id>":null,
+    "<id>":{...}
+    }
+
+Every line is `"<id>":<record>`; lines are joined by `,\n`; the file ends with `\n}`. An id may stand on several lines:
+the last one counts, as every JSON parser has it. `null` says that the session was deleted. A record holds no newline,
+for JSON text escapes them, so a line break always is one.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+import orjson
+
+from tracker.sessions.model import Record
+
+HEAD = b"{"
+FOOT = b"\n}"
+EMPTY = HEAD + FOOT
+DELETED = b"null"
+
+Buffer = bytes | mmap.mmap
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the file: where its text stands, whose it is, and whether it says that the session is gone."""
+
+    offset: int
+    length: int
+    session_id: str
+    deleted: bool
+
+
+def line(session_id: str, record: Record | None) -> bytes:
+    """Spell one line, without what joins it to the others."""
+    return orjson.dumps(session_id) + b":" + (DELETED if record is None else orjson.dumps(record))
+
+
+def joint(first: bool) -> bytes:
+    """Give what stands before a line: the head needs no comma."""
+    return b"\n" if first else b",\n"
+
+
+def read_line(text: bytes) -> tuple[str, Record | None]:
+    """Give (session id, record) of a line; None for a deleted one. Raises ValueError where it is not a whole line."""
+    close = text.find(b'":')
+    if not text.startswith(b'"') or close < 0:
+        raise ValueError("a line begins with a session id in quotes")
+    if b"\\" in text[:close]:
+        # Only ids that an older system let in need escapes; let the JSON parser find where such a one ends.
+        session_id, close = json.JSONDecoder().raw_decode(text.decode())
+        value = orjson.loads(text[close + 1 :])
+    else:
+        session_id = text[1:close].decode()
+        value = orjson.loads(text[close + 2 :])
+    if value is not None and not isinstance(value, dict):
+        raise ValueError("a session is an object")
+    return session_id, value
+
+
+class Scan:
+    """Reads whole lines from a place in the file on, up to its end or to the first byte that does not fit."""
+
+    def __init__(self, data: Buffer, start: int, first: bool) -> None:
+        """Begin at `start`, which is just behind the head (`first`) or behind a line."""
+        self._data = data
+        self.end = start
+        """Just behind the last whole line (or the head): where the foot stands if all is well."""
+        self.first = first
+        """Whether no line was seen yet."""
+        self.lines = 0
+
+    def __iter__(self) -> Iterator[Line]:
+        data = self._data
+        while True:
+            joint_here = joint(self.first)
+            start = self.end + len(joint_here)
+            if data[self.end : start] != joint_here:
+                return
+            stop = data.find(b"\n", start)
+            if stop < 0:
+                return
+            text = data[start:stop].removesuffix(b",")
+            try:
+                session_id, record = read_line(text)
+            except (ValueError, RecursionError):
+                return
+            self.end, self.first = start + len(text), False
+            self.lines += 1
+            yield Line(start, len(text), session_id, record is None)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing but the foot follows: to be asked after the iteration."""
+        return bytes(self._data[self.end :]) == FOOT
+
+
+_KEY = re.compile(r'"(?:[^"\\\n]|\\.){1,256}"\s*:\s*(?=\{|null)')
+
+
+def salvage(data: bytes) -> Iterator[tuple[str, Record | None]]:
+    """Give every (session id, record) that stands whole in a broken file of any layout, in order."""
+    text = data.decode("utf-8", "surrogateescape")
+    decoder = json.JSONDecoder()
+    place = 0
+    while key := _KEY.search(text, place):
+        place = key.end()
+        try:
+            session_id = json.loads(key.group().rstrip().removesuffix(":"))
+            record, end = decoder.raw_decode(text, place)
+            # What was not UTF-8 in the file, or is no finite number, cannot be spelled again.
+            line(session_id, record)
+        except (ValueError, TypeError, RecursionError):
+            continue
+        if is_session(record) or (record is None and text[end : end + 1] in ",\n"):
+            place = end
+            yield session_id, record
+
+
+def is_session(value: object) -> bool:
+    """Tell whether a JSON value looks like a session of this system or of the original one."""
+    if not isinstance(value, dict) or not isinstance(value.get("events", {}), dict):
+        return False
+    return not value.keys().isdisjoint({"session", "itemsInCart", "itemsoncart", "timeOnPage", "timeonpage", "events"})
+
+
+class Tail(Enum):
+    """What stands behind the last whole line where it is not the foot."""
+
+    TORN = "a line that a crash cut short, which was never acknowledged"
+    HOLES = "lines that a power failure left out, with whole ones behind them"
+    DAMAGED = "something that no crash leaves"
+
+
+_TORN_LINE = re.compile(rb',?\n?("[^\n]*)?')
+_ONLY_A_FOOT = re.compile(rb"\s*\}?\s*")
+
+
+def judge(rest: bytes) -> Tail:
+    """Judge what follows the last whole line.
+
+    A killed process leaves a part of one line. A power failure may leave any of the unsynced blocks out, which read as
+    NUL bytes then; only lines that were never acknowledged can be hit, but whole ones may stand behind them. Whatever
+    else is found, a hand or a failing disk did it, and it may have hit what was acknowledged.
+    """
+    *terminated, _last = rest.split(b"\n")
+    if any(map(_is_whole_line, terminated)):
+        return Tail.HOLES if b"\0" in rest else Tail.DAMAGED
+    if b"\0" in rest or _TORN_LINE.fullmatch(rest) or _ONLY_A_FOOT.fullmatch(rest):
+        return Tail.TORN
+    return Tail.DAMAGED
+
+
+def _is_whole_line(piece: bytes) -> bool:
+    try:
+        read_line(piece.removesuffix(b","))
+    except (ValueError, RecursionError):
+        return False
+    return True

@@ -1,0 +1,110 @@
+"""The one shape of an error: {"ok": false, "error": {"code", "message", "fields"?}}, and all that turns into it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Flask, Response, jsonify
+from marshmallow import Schema, fields
+from werkzeug.exceptions import HTTPException
+
+from tracker.sessions.store import StoreError
+
+log = logging.getLogger(__name__)
+
+_CODES: Mapping[int, tuple[str, str]] = {
+    400: ("bad_request", "The request cannot be read; check its headers and body."),
+    404: ("not_found", "There is nothing at this address; /docs lists what there is."),
+    405: ("method_not_allowed", "This address does not take this method; the Allow header lists those it takes."),
+    408: ("request_timeout", "The request took too long to arrive; send it again."),
+    413: ("body_too_large", "The body is larger than this service takes; send it in several parts."),
+}
+_PASSED_ON_HEADERS = {"allow", "retry-after", "www-authenticate", "location"}
+
+
+class ApiError(HTTPException):
+    """A failure that the caller can do something about: a status, a stable code, a sentence, and faults by field."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        fields: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Make an error whose `message` tells the reader what to do."""
+        super().__init__(message)
+        self.code = status
+        self.stable_code = code
+        self.fields = fields
+        self.extra_headers = dict(headers or {})
+
+    def get_headers(self, *args: Any, **kwargs: Any) -> list[tuple[str, str]]:
+        """Give the headers of the answer."""
+        return [*super().get_headers(*args, **kwargs), *self.extra_headers.items()]
+
+
+class ErrorDetailSchema(Schema):
+    """What went wrong."""
+
+    code = fields.String(required=True, metadata={"description": "Stable: programs may compare it."})
+    message = fields.String(required=True, metadata={"description": "For people: what to do now."})
+    fields_ = fields.Dict(
+        keys=fields.String(), data_key="fields", metadata={"description": "The faults, by the field they are in."}
+    )
+
+
+class ErrorSchema(Schema):
+    """Every error looks like this."""
+
+    ok = fields.Boolean(required=True, metadata={"description": "Always false."})
+    error = fields.Nested(ErrorDetailSchema, required=True)
+
+
+def register_errors(app: Flask) -> None:
+    """Give every failure of the app the one shape, whatever raised it."""
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(StoreError, _store_error)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def _answer(status: int, code: str, message: str, fields: Mapping[str, Any] | None = None) -> Response:
+    error: dict[str, Any] = {"code": code, "message": message}
+    if fields:
+        error["fields"] = fields
+    response = jsonify(ok=False, error=error)
+    response.status_code = status
+    return response
+
+
+def _http_error(error: HTTPException) -> Response:
+    status = error.code or 500
+    if error.response is not None and status < 400:
+        return error.response  # type: ignore[return-value]  # a redirect of the router's
+    if isinstance(error, ApiError):
+        response = _answer(status, error.stable_code, error.description or "", error.fields)
+    else:
+        code, message = _CODES.get(status, ("http_error", error.name))
+        response = _answer(status, code, message)
+    for name, value in error.get_headers():
+        if name.lower() in _PASSED_ON_HEADERS:
+            response.headers[name] = value
+    return response
+
+
+def _store_error(error: StoreError) -> Response:
+    log.warning("the store answered: %s", error, extra={"code": error.code})
+    response = _answer(503, error.code, str(error))
+    response.headers["Retry-After"] = str(error.retry_after)
+    return response
+
+
+def _unexpected(error: Exception) -> Response:
+    log.error("unexpected failure", exc_info=error)
+    return _answer(
+        500, "internal_error", "Something failed here that should not; the log has it under this answer's X-Request-Id."
+    )

@@ -1,0 +1,67 @@
+"""Which sites' pages may speak to this service, and the CORS headers that tell their browsers so."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterable
+
+from flask import Flask, Response, request
+from flask_cors import CORS
+
+from tracker.web.errors import ApiError
+
+log = logging.getLogger(__name__)
+
+_ONE_LABEL = "[a-z0-9_-]+"
+_ESCAPED_STAR = re.escape("*")
+
+
+class AllowedOrigins:
+    """Exact origins, and patterns in which a leading `*.` stands for exactly one label."""
+
+    def __init__(self, origins: Iterable[str]) -> None:
+        """Take origins in lower case, without a path, as the setting gives them. None at all: every site may."""
+        self.expressions = ["^" + re.escape(origin).replace(_ESCAPED_STAR, _ONE_LABEL) + r"\Z" for origin in origins]
+        """The same as regular expressions that match a whole origin, for flask-cors."""
+        self._allowed = [re.compile(expression) for expression in self.expressions]
+
+    def allow(self, origin: str) -> bool:
+        """Tell whether a page of this origin may speak to the service."""
+        return not self._allowed or any(allowed.match(origin.lower()) for allowed in self._allowed)
+
+
+def register_origins(app: Flask, origins: AllowedOrigins, paths: frozenset[str]) -> None:
+    """Let pages of the allowed origins, and of the service itself, use these paths; refuse all others.
+
+    Without credentials always. CORS alone only hides the answer from a foreign page; the refusal keeps it from writing
+    sessions and from spending the owner's model calls.
+    """
+    if not origins.expressions:
+        log.warning("ALLOWED_ORIGINS is not set: pages of any site may post to this service")
+    CORS(
+        app,
+        resources={re.escape(path): {"origins": origins.expressions or "*"} for path in paths},
+        methods=["POST"],
+        allow_headers=["Content-Type", "Content-Encoding"],
+        expose_headers=["Retry-After", "X-Request-Id"],
+        supports_credentials=False,
+        send_wildcard=True,
+        max_age=86400,
+    )
+
+    @app.before_request
+    def refuse_foreign_pages() -> None:
+        origin = request.headers.get("Origin")
+        if request.path not in paths or request.method == "OPTIONS" or origin is None:
+            return
+        if not origins.allow(origin) and origin != request.host_url.rstrip("/"):
+            raise ApiError(
+                403, "origin_not_allowed", "Pages of this site may not use this service: see ALLOWED_ORIGINS."
+            )
+
+    @app.after_request
+    def vary_by_origin(response: Response) -> Response:
+        if request.path in paths:
+            response.vary.add("Origin")
+        return response

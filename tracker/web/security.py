@@ -1,0 +1,51 @@
+"""What every answer tells browsers not to do, and who may see what is the owner's."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable
+
+from flask import Flask, Response, request
+
+from tracker.web.errors import ApiError
+
+API_POLICY = "default-src 'none'; frame-ancestors 'none'"
+"""Content-Security-Policy of every answer that is no page: a browser that shows it loads and runs nothing."""
+
+
+def register_security_headers(app: Flask) -> None:
+    """Put the headers on every answer that has not set its own."""
+
+    @app.after_request
+    def secure(response: Response) -> Response:
+        headers = response.headers
+        headers.setdefault("X-Content-Type-Options", "nosniff")
+        headers.setdefault("Referrer-Policy", "no-referrer")
+        headers.setdefault("Content-Security-Policy", API_POLICY)
+        headers.setdefault("X-Frame-Options", "DENY")
+        headers.setdefault("Cache-Control", "no-store")
+        if request.is_secure:
+            headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+        return response
+
+
+def owner_only(admin_token: str) -> Callable[[], None]:
+    """Make the check that a blueprint of the owner's runs before every request."""
+    expected = admin_token.encode()
+
+    def check() -> None:
+        if not expected:
+            raise ApiError(
+                403, "owner_access_closed", "Set ADMIN_TOKEN to a long random text, then send it as a Bearer token."
+            )
+        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+        # Bytes, because compare_digest refuses text that is not ASCII.
+        if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), expected):
+            raise ApiError(
+                401,
+                "wrong_token",
+                "Send the value of ADMIN_TOKEN in the header `Authorization: Bearer ...`.",
+                headers={"WWW-Authenticate": "Bearer"},
+            )
+
+    return check
