@@ -18,6 +18,8 @@ from tracker.owner.blueprint import owner_blueprint
 from tracker.sessions.json_file import JsonFileStore
 from tracker.sessions.merge import SessionLimits
 from tracker.sessions.store import SessionStore
+from tracker.storefront.blueprint import storefront_blueprint, storefront_script
+from tracker.storefront.demo import demo_blueprint
 from tracker.web.docs import register_api
 from tracker.web.errors import register_errors
 from tracker.web.health import health_blueprint
@@ -76,6 +78,10 @@ def create_app(
     api.register_blueprint(askai_blueprint(store, advisor))
     api.register_blueprint(owner_blueprint(store, config.admin_token))
     api.register_blueprint(health_blueprint(store))
+    script = storefront_script()
+    app.register_blueprint(storefront_blueprint(config.storefront_script, script))
+    if config.demo_shop:
+        app.register_blueprint(demo_blueprint(store.get, script))
     register_commands(app, store, advisor, session_limits)
     return app
 

@@ -38,10 +38,9 @@ def storefront_script() -> ServedFile:
     return ServedFile.of((ASSETS / "storefront.min.js").read_bytes())
 
 
-def storefront_blueprint(script_name: str) -> Blueprint:
+def storefront_blueprint(script_name: str, script: ServedFile) -> Blueprint:
     """Make the blueprint that serves the script under this name, and the pixel under `<name>-pixel.js`."""
     blueprint = Blueprint("storefront", __name__)
-    script = storefront_script()
     pixel = (ASSETS / "pixel.js").read_text("utf-8")
 
     @blueprint.get(f"/{script_name}")

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, Response, abort, jsonify, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from tracker.sessions.model import Record
+from tracker.sessions.model import ShopperSession
 from tracker.storefront.blueprint import ASSETS, ServedFile
 from tracker.storefront.demo_catalogue import BY_HANDLE, COLLECTIONS, PRODUCTS, Cart, CartError, in_collection, money
 
@@ -21,8 +21,8 @@ PAGE_POLICY = (
 """As strict as a shop's can be: the storefront script works under it."""
 
 
-def demo_blueprint(find_record: Callable[[str], Record | None], script: ServedFile) -> Blueprint:
-    """Make the demo shop's blueprint. `find_record` gives a session as it is stored, for the panel."""
+def demo_blueprint(find_session: Callable[[str], ShopperSession | None], script: ServedFile) -> Blueprint:
+    """Make the demo shop's blueprint. `find_session` gives a session as it is stored, for the panel."""
     blueprint = Blueprint(
         "demo",
         __name__,
@@ -86,7 +86,8 @@ def demo_blueprint(find_record: Callable[[str], Record | None], script: ServedFi
 
     @blueprint.get("/record/<session_id>")
     def record(session_id: str) -> Response:
-        return jsonify(find_record(session_id))
+        found = find_session(session_id)
+        return jsonify(found and found.to_record())
 
     _add_cart_api(blueprint)
     return blueprint

@@ -6,13 +6,12 @@
 // What it keeps is one session record and one queue for each open page, in localStorage; what it sends are snapshots
 // with the events that were not yet answered, so a body that arrives twice adds nothing. Every event has its own number.
 (() => {
-  "use strict";
   const script = document.currentScript;
   const root = document.documentElement;
   if (!script || window.shopSignals) return;
 
   const options = script.dataset;
-  const service = new URL(options.host || ".", script.src).href;
+  const service = new URL(".", script.src).href;
   const words = (options.words || "Close|Copy code|Copied|View cart").split("|");
   const idle = (options.idle || 20) * 1e3;
   const KEY = "storefront";
@@ -149,10 +148,13 @@
     const now = count();
     const id = queue[0]?.[0] || now.id;
     const events = {};
-    let size = 0;
+    let text = "";
     const batch = queue.filter((item) => {
-      if (item[0] !== id || (size += JSON.stringify(item).length) > 12e3) return; // with three bytes a character, and all times: under 48 KiB
-      (events[item[1]] ||= []).push(item[2]);
+      if (item[0] !== id || text.length > 11e3) return; // with three bytes a character, and all times: under 48 KiB
+      const one = JSON.stringify(item);
+      // Adopting can bring an event twice, and twice in one body would count as two.
+      if (!text.includes(one)) (events[item[1]] ||= []).push(item[2]);
+      text += one;
       return true;
     });
     const known = id === now.id && { itemsInCart: now.items, timeOnPage: now.times };
@@ -169,10 +171,13 @@
     do {
       if (!active) return;
       const [body, batch] = pack();
-      const answer = await post("ingest", body).catch(() => ({}));
+      // An answer that is not read to its end keeps its body in the 64 KiB that all such requests share.
+      const answer = await post("ingest", body)
+        .then((received) => received.text().then(() => received))
+        .catch(() => ({}));
       if (!active) return;
       if (!answer.ok && ![400, 413, 422].includes(answer.status)) {
-        timer = later(flush, Math.min(3e5, 2e3 * 2 ** failures++) * (1 + Math.random() / 4));
+        timer = later(flush, Math.min(3e5, (2e3 + Math.random() * 500) * 2 ** failures++));
         return;
       }
       failures = 0;
@@ -231,13 +236,13 @@
 
   const click = (event) => {
     const origin = event.composedPath()[0];
-    const element = origin.closest?.("a,button,summary,select,input,[role=button],[role=tab]");
+    const element = origin.closest?.("a,button,summary,select,input,[role=button]");
     if (!active || !event.isTrusted || !element || element.getRootNode() === shadow) return;
     const more = { target: name(element) };
     if (element.pathname)
       more.href = element.origin === location.origin ? page(element.pathname) : element.host || element.protocol;
     record("click", more);
-    if (element.name === "checkout" || /^\/checkout/.test(more.href)) record("checkout_started");
+    if (element.name === "checkout" || more.href?.startsWith("/checkout")) record("checkout_started");
   };
 
   const scroll = () => {
@@ -282,7 +287,7 @@
     }, ms);
   };
 
-  const mayAsk = () => options.ask !== "off" && (options.consent || !window.Shopify || Shopify.customerPrivacy.marketingAllowed());
+  const mayAsk = () => options.ask !== "off" && (options.consent || window.Shopify?.customerPrivacy.marketingAllowed() !== false);
 
   const ask = () => {
     if (!active || asking || shadow || document.hidden || !mayAsk()) return;
@@ -298,10 +303,9 @@
   const question = async () => {
     await flush();
     const { id, items } = session();
-    const answer = failures || (await (await post("askai", id)).json());
-    const decision = active && answer.ok && tell("decision", answer) && answer;
-    asking = !!decision && decision.show_popup;
-    if (asking) later(() => show(decision, id, items), Math.min(decision.delay_ms || 0, 6e4));
+    const decision = failures ? {} : await (await post("askai", id)).json();
+    asking = active && decision.ok && tell("decision", decision) && decision.show_popup;
+    if (asking) later(() => show(decision, id, items), Math.min(decision.delay_ms, 6e4));
   };
 
   // ---- the popup ----
@@ -332,14 +336,10 @@
 
   const show = (decision, id, items) => {
     const found = active && session();
-    asking = false;
+    asking = found && covered();
+    if (asking) return later(() => show(decision, id, items), 1e3);
     // Another session, another cart, or shown before (perhaps by another tab): the decision no longer holds.
-    if (!found || found.id !== id || found.items !== items || found.seen.includes(decision.message)) return;
-    if (covered()) {
-      asking = true;
-      later(() => show(decision, id, items), 1e3);
-      return;
-    }
+    if (found?.id !== id || found.items !== items || found.seen.includes(decision.message)) return;
     const { category, trigger, offer } = decision;
     const report = (fate) => record("popup_" + fate, { category, trigger, offer: offer?.id });
     edit((state) => {
@@ -426,7 +426,7 @@
     const refused = navigator.globalPrivacyControl || navigator.doNotTrack > 0;
     const privacy = window.Shopify?.customerPrivacy;
     if (options.consent || refused || !window.Shopify || privacy) {
-      const may = !refused && (options.consent ? given : !privacy || privacy.analyticsProcessingAllowed());
+      const may = !refused && (options.consent ? given : privacy?.analyticsProcessingAllowed() !== false);
       if (!may) stop();
       else if (!active) start();
     } else
