@@ -104,6 +104,20 @@ def done(record: dict[str, Any] | None) -> list[tuple[str, str, str]]:
     return [(page, event["type"], event.get("target") or event.get("nav") or "") for page, event in events]
 
 
+def axe_violations(page: Page, within: str | None = None) -> list[str]:
+    """Give what axe-core finds wrong with the page, or with the element of this selector, as `rule: where`."""
+    # Evaluated by the browser's own tools, which the page's content security policy does not hold back.
+    page.evaluate(AXE.read_text("utf-8"))
+    found: list[str] = page.evaluate(
+        """async (within) => {
+          const result = await axe.run(within || document, { resultTypes: ["violations"] });
+          return result.violations.flatMap((rule) => rule.nodes.map((node) => rule.id + ": " + node.target.join(" ")));
+        }""",
+        within,
+    )
+    return found
+
+
 WaitForRecord = Callable[..., dict[str, Any]]
 
 

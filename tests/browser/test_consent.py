@@ -211,7 +211,19 @@ def test_nothing_that_names_a_person_is_sent(page: Page, shop: PlainShop, link: 
     wait_until(lambda: link.count("POST", "/ingest") > 1, "the last of it is sent")
     everything = b"".join(link.bodies).decode() + json.dumps(link.headers)
 
-    for secret in ("jo@", "jo?", "doe", "disease", "555", "t0k3n", "8f0c6f", "0123456789abcdef", "deadbeef", "XL", "fragment"):
+    for secret in (
+        "jo@",
+        "jo?",
+        "doe",
+        "disease",
+        "555",
+        "t0k3n",
+        "8f0c6f",
+        "0123456789abcdef",
+        "deadbeef",
+        "XL",
+        "fragment",
+    ):
         assert secret not in everything, secret
     assert '"/account"' in everything
     assert '"href":"mailto:"' in everything

@@ -49,9 +49,7 @@ def test_one_global_and_nothing_else_changed(page: Page, shop: PlainShop) -> Non
     assert page.evaluate("fetch === window.fetchBefore")
 
 
-def test_storage_is_blocked(
-    context: BrowserContext, page: Page, shop: PlainShop, link: WeakLink, told: Told
-) -> None:
+def test_storage_is_blocked(context: BrowserContext, page: Page, shop: PlainShop, link: WeakLink, told: Told) -> None:
     context.add_init_script(
         "for (const name of ['localStorage', 'sessionStorage'])"
         " Object.defineProperty(window, name, { get() { throw new DOMException('denied', 'SecurityError') } })"
@@ -165,7 +163,9 @@ def test_loaded_twice_it_counts_once(page: Page, shop: PlainShop, link: WeakLink
 
 
 def test_a_page_prepared_in_advance_is_no_visit(page: Page, shop: PlainShop, link: WeakLink) -> None:
-    shop.head = """<script>Object.defineProperty(document, "prerendering", { value: true, configurable: true });</script>"""
+    shop.head = (
+        """<script>Object.defineProperty(document, "prerendering", { value: true, configurable: true });</script>"""
+    )
     page.goto(shop.url)
     page.click("#one")
     page.wait_for_timeout(1300)

@@ -51,9 +51,7 @@ def test_a_dozen_pages_in_a_row(page: Page, shop: PlainShop, stored: WaitForReco
     stored(session_of(page), *expected)
 
 
-def test_the_service_is_down_for_a_while(
-    page: Page, shop: PlainShop, link: WeakLink, stored: WaitForRecord
-) -> None:
+def test_the_service_is_down_for_a_while(page: Page, shop: PlainShop, link: WeakLink, stored: WaitForRecord) -> None:
     link.mode = "down"
     page.goto(shop.url)
     session = session_of(page)
@@ -223,7 +221,9 @@ def test_more_than_a_body_holds_goes_in_several(
     page.goto(shop.url)
     page.evaluate("for (let i = 0; i < 1200; i++) history.pushState({}, '', '/' + i % 2 + 'x'.repeat(150))")
     session = session_of(page)
-    kept = page.evaluate("Object.keys(localStorage).filter((k) => k.startsWith('storefront.')).map((k) => localStorage[k])")
+    kept = page.evaluate(
+        "Object.keys(localStorage).filter((k) => k.startsWith('storefront.')).map((k) => localStorage[k])"
+    )
     assert len(kept) == 1
     assert kept[0].count('"view"') == 1000, "the queue is bounded, and keeps the newest"
     link.mode = "good"

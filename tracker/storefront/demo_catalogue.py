@@ -47,7 +47,8 @@ PRODUCTS: tuple[Product, ...] = (
         "table",
         6800,
         "Pours without a drip, holds four cups",
-        "A matt black body that keeps its heat, a handle of bent ash that does not. The spout was redrawn eleven times.",
+        "A matt black body that keeps its heat, a handle of bent ash that does not. The spout was redrawn eleven"
+        " times.",
         ("Charcoal", "Chalk"),
     ),
     Product(

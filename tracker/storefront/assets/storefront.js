@@ -52,8 +52,8 @@
 
   // ---- the session: shared by all tabs, a new one after half an hour without an event or after a day ----
 
-  const own = KEY + "." + Math.random().toString(36).slice(2, 8); // this page's queue: no other page writes it
-  let number = Math.floor(Math.random() * 1e3) * 1e4; // tells equal events apart
+  let number = Math.floor(Math.random() * 1e6) * 1e3; // of the next event: tells equal events apart
+  const own = KEY + "." + number; // this page's queue: no other page writes it
   let queue = []; // [session id, page, event] of every event without an answer
   let active = false;
   let here; // the page whose time is counted
@@ -213,7 +213,6 @@
 
   let deepest = 0;
   let scrolling = 0;
-  let left = false;
 
   const look = (nav) => {
     const now = page(location.pathname);
@@ -221,7 +220,6 @@
     if (here) count();
     here = now;
     deepest = 0;
-    left = false;
     const id = read(KEY)?.id;
     if (session().id === id) view(nav);
   };
@@ -254,10 +252,14 @@
   // ---- the cart: read again whenever something may have changed it; the difference is the event ----
 
   let reading = 0;
+  let acted = false; // has this page changed the cart?
 
-  const changed = () => {
+  const changed = (act) => {
+    acted ||= act;
     if (active && window.Shopify) reading ||= later(() => readCart().catch(() => {}), 100);
   };
+
+  const edited = () => changed(true);
 
   const readCart = async () => {
     reading = 0;
@@ -269,7 +271,9 @@
       was = found.items;
       found.items = items;
     });
-    if (was === undefined || was === items) return;
+    // The first look of a session may come too late to see it change.
+    was ??= acted ? 0 : items;
+    if (was === items) return;
     record(items > was ? "add_to_cart" : "remove_from_cart", { items, was });
     ask();
   };
@@ -318,8 +322,7 @@
     document.hidden ||
     [
       ...document.querySelectorAll(
-        "dialog:modal,[aria-modal=true],cart-drawer,[id*=cart-drawer i],[id*=cartdrawer i],[class*=cart-drawer i]" +
-          (options.avoid ? "," + options.avoid : ""),
+        "dialog:modal,[aria-modal=true],cart-drawer,[id*=cart i][id*=drawer i],[class*=cart i][class*=drawer i]",
       ),
     ].some((element) => {
       const box = element.getBoundingClientRect();
@@ -483,15 +486,14 @@
       if (event.key === "Escape" && shadow) dismiss();
     });
     on(document, "mouseout", (event) => {
-      if (left || event.relatedTarget || event.clientY > 0) return;
-      left = true;
+      if (event.relatedTarget || event.clientY > 0) return;
       record("exit_intent");
       ask();
     });
-    on(document, "shopify:cart:lines-update", (event) => Promise.resolve(event.promise).then(changed, changed));
+    on(document, "shopify:cart:lines-update", (event) => Promise.resolve(event.promise).then(edited, edited));
     safely(() =>
       new PerformanceObserver((list) => {
-        if (list.getEntries().some((entry) => /\/cart\/(add|change|update|clear)/.test(entry.name))) changed();
+        if (list.getEntries().some((entry) => /\/cart\/(add|change|update|clear)/.test(entry.name))) edited();
       }).observe({ type: "resource" }),
     )();
   };
