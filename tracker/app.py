@@ -19,6 +19,7 @@ from tracker.sessions.json_file import JsonFileStore
 from tracker.sessions.merge import SessionLimits
 from tracker.sessions.store import SessionStore
 from tracker.storefront.blueprint import storefront_blueprint, storefront_script
+from tracker.storefront.commands import simulate_command
 from tracker.storefront.demo import demo_blueprint
 from tracker.web.docs import register_api
 from tracker.web.errors import register_errors
@@ -83,6 +84,7 @@ def create_app(
     if config.demo_shop:
         app.register_blueprint(demo_blueprint(store.get, script))
     register_commands(app, store, advisor, session_limits)
+    app.cli.add_command(simulate_command)
     return app
 
 

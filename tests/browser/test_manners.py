@@ -9,8 +9,8 @@ from tests.support.gunicorn_server import wait_until
 from tests.support.plain_shop import PlainShop
 from tests.support.weak_link import WeakLink
 
-CART = """<script>window.Shopify = { customerPrivacy: { analyticsProcessingAllowed: () => true, marketingAllowed: () => true } };
-</script>"""
+CART = """<script>window.Shopify = { customerPrivacy: {
+  analyticsProcessingAllowed: () => true, marketingAllowed: () => true } };</script>"""
 
 
 def test_no_preflight_no_credentials_no_console_line(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -56,9 +55,9 @@ def asked(context: BrowserContext) -> Asked:
 
 
 @pytest.fixture
-def shop(shop: PlainShop) -> Iterator[PlainShop]:
+def shop(shop: PlainShop) -> PlainShop:
     shop.attributes = 'data-idle="0.2"'
-    yield shop
+    return shop
 
 
 @pytest.mark.parametrize("key", ["Escape", "Enter"])
@@ -220,7 +219,8 @@ COVERS = {
         "d.style.visibility = 'hidden'",
     ),
     "a drawer beside the screen": (
-        '<div class="mini-cart-drawer" id="d" style="position:fixed;top:0;bottom:0;right:0;width:300px;transform:translateX(100%)"></div>',
+        """<div class="mini-cart-drawer" id="d"></div><style>
+          .mini-cart-drawer { position: fixed; inset: 0 0 0 auto; width: 300px; transform: translateX(100%) }</style>""",
         "d.style.transform = 'none'",
         "d.style.transform = 'translateX(100%)'",
     ),
@@ -263,14 +263,15 @@ def test_a_theme_may_draw_its_own(page: Page, shop: PlainShop, asked: Asked, sto
 
 
 def test_a_theme_may_dress_it(page: Page, shop: PlainShop, asked: Asked) -> None:
-    shop.head = """<style>:root { --popup-background: rgb(10, 20, 30); --popup-text: rgb(250, 250, 250); --popup-radius: 0 }
+    shop.head = """<style>
+      :root { --popup-background: rgb(10, 20, 30); --popup-text: rgb(250, 250, 250); --popup-radius: 0 }
       body { font-family: monospace } storefront-popup { inset-block-end: 90px }</style>"""
     page.goto(shop.url)
     page.wait_for_selector(CARD)
     page.wait_for_timeout(500)
 
     style = page.locator(CARD).evaluate(
-        "(card) => { const s = getComputedStyle(card); return [s.backgroundColor, s.color, s.borderRadius, s.fontFamily] }"
+        "(card) => ['backgroundColor', 'color', 'borderRadius', 'fontFamily'].map((key) => getComputedStyle(card)[key])"
     )
     assert style == ["rgb(10, 20, 30)", "rgb(250, 250, 250)", "0px", "monospace"]
     box = page.locator(CARD).bounding_box()

@@ -1,4 +1,4 @@
-"""A shop on another origin than the service: one page for every path, with a cart, and whatever headers a test wants."""
+"""A shop on another origin than the service: one page for every path, a cart, and whatever headers a test wants."""
 
 from __future__ import annotations
 

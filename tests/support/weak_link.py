@@ -83,7 +83,10 @@ def _handler_for(link: WeakLink) -> type[BaseHTTPRequestHandler]:
                 return
             self._answer(answer.status, answer.getheaders(), data)
 
-        do_GET = do_POST = do_OPTIONS = do_HEAD = _pass_on
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("do_"):
+                return self._pass_on
+            raise AttributeError(name)
 
         def _answer(self, status: int, headers: list[tuple[str, str]], data: bytes) -> None:
             self.send_response_only(status)
