@@ -139,7 +139,7 @@ class Config:
         "MAX_EVENT_BYTES", _BYTES, 8192, "The largest event kept; a larger one is left out."
     )
     max_depth: int = _setting(
-        "MAX_DEPTH", _whole_number(4, 200), 16, "How deep a body may nest, its outermost brace being 1."
+        "MAX_DEPTH", _whole_number(5, 200), 16, "How deep a body may nest, its outermost brace being 1."
     )
     max_body_events: int = _setting("MAX_BODY_EVENTS", _COUNT, 5000, "How many events one body may hold.")
     max_pages: int = _setting("MAX_PAGES", _COUNT, 200, "How many pages one body, and one session, may hold.")

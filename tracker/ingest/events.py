@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
 from tracker.sessions.legacy import in_milliseconds
-from tracker.sessions.model import MAX_INTEGER, Event, canonical
+from tracker.sessions.model import MAX_INTEGER, Event, canonical, clean
 
 MAX_NAME = 1024
 """Characters of a page's name: longer paths than that are no pages of a shop."""
 
 _MAX_TYPE = 64
 _REASONS_TOLD = 10
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]+")
 
 
 class _FaultyError(Exception):
@@ -46,11 +43,6 @@ class Rejections:
             self.reasons.append({"where": where[:100], "reason": reason})
 
 
-def clean(text: str) -> str:
-    """Give the text without control characters and halves of surrogate pairs; a run of them becomes one space."""
-    return text if text.isprintable() else _UNPRINTABLE.sub(" ", text)
-
-
 def read_events(
     raw: Mapping[str, Any], limits: EventLimits, level: int, in_seconds: bool, rejected: Rejections
 ) -> dict[str, list[Event]]:
@@ -60,7 +52,7 @@ def read_events(
     script's clock runs in seconds, as the original one's does.
     """
     events: dict[str, list[Event]] = {}
-    room = limits.depth - level - 2
+    room = limits.depth - level - 1
     for name, listed in raw.items():
         page = clean(name)
         if not isinstance(listed, list):
@@ -123,8 +115,7 @@ def _cleaned(value: Any, room: int) -> Any:
         if room < 1:
             raise _FaultyError("it nests too deep")
         return [_cleaned(one, room - 1) for one in value]
-    if isinstance(value, int) and abs(value) > MAX_INTEGER:
-        raise _FaultyError("whole numbers are within 2^53")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise _FaultyError("numbers are finite")
+    # Fractions too: the parser gives whole numbers from 2^64 on as such. Nothing is within a limit that is no number.
+    if isinstance(value, int | float) and not abs(value) <= MAX_INTEGER:
+        raise _FaultyError("numbers are within 2^53")
     return value

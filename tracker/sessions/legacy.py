@@ -1,4 +1,4 @@
-"""Reading records that the original system, an export or a hand wrote: lenient where `from_record` is strict."""
+"""Reading records that the original system, an export or a hand wrote: lenient where `from_record` trusts."""
 
 from __future__ import annotations
 
@@ -6,12 +6,32 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from tracker.sessions.model import MAX_INTEGER, Event, MergeState, ShopperSession, canonical
+from tracker.sessions.model import MAX_INTEGER, Event, MergeState, ShopperSession, canonical, clean
 
 SECONDS_BELOW = 100_000_000_000
 """A ts below this is in seconds (as ms it would be before March 1973), one from it on in milliseconds."""
 
-_KNOWN = {"session", "itemsInCart", "itemsoncart", "timeOnPage", "timeonpage", "events", "updatedAt", "merge"}
+UNKNOWN_TYPE = "unknown"
+"""The type of an event that names none: the original system kept such, and no event is left out here."""
+
+_DEEPEST = 100
+"""The original system set no limit; the writer of our file takes 254."""
+
+_KNOWN = {
+    "session",
+    "itemsInCart",
+    "itemsoncart",
+    "timeOnPage",
+    "timeonpage",
+    "events",
+    "updatedAt",
+    "merge",
+    "decisions",
+}
+
+
+class RecordError(ValueError):
+    """Why this cannot be read as a session, in words that follow the place where it stands."""
 
 
 def in_milliseconds(ts: float) -> int:
@@ -22,36 +42,49 @@ def in_milliseconds(ts: float) -> int:
 def read_record(session_id: str, raw: Mapping[str, Any], fallback: int) -> ShopperSession:
     """Make a session of any record that was once written, ours or the original's, without losing an event.
 
-    `fallback` (ms) is taken for `updatedAt` where the record names no time at all.
+    Texts come out clean, events with a type and a time in ms, in their order. `fallback` (ms) is taken for `updatedAt`
+    where the record names no time at all. Raises RecordError where it nests too deep to be written again.
     """
-    if "merge" in raw:
-        try:
-            return ShopperSession.from_record({**raw, "session": session_id})
-        except (KeyError, TypeError, ValueError, AttributeError):
-            pass  # Edited by hand: read what can be read, below.
+    record = _cleaned(dict(raw), _DEEPEST)
+    if _is_ours(record):
+        return ShopperSession.from_record({**record, "session": session_id})
     events: dict[str, list[Event]] = {}
-    for page, listed in _mapping(raw.get("events")).items():
-        read = [
-            {**event, "ts": in_milliseconds(_number(event.get("ts")))}
-            for event in (listed if isinstance(listed, list) else [])
-            if isinstance(event, dict)
-        ]
+    for page, listed in _mapping(record.get("events")).items():
+        read = [_event(event) for event in (listed if isinstance(listed, list) else []) if isinstance(event, dict)]
         if read:
             events[page] = sorted(read, key=lambda event: (event["ts"], canonical(event)))
     newest = max((page_events[-1]["ts"] for page_events in events.values()), default=0)
-    times = _mapping(raw.get("timeOnPage", raw.get("timeonpage")))
+    times = _mapping(record.get("timeOnPage", record.get("timeonpage")))
     return ShopperSession(
         session=session_id,
-        items_in_cart=round(_number(raw.get("itemsInCart", raw.get("itemsoncart")))),
+        items_in_cart=round(_number(record.get("itemsInCart", record.get("itemsoncart")))),
         time_on_page={page: round(_number(time)) for page, time in sorted(times.items())},
         events=dict(sorted(events.items())),
-        updated_at=round(_number(raw.get("updatedAt"))) or newest or fallback,
+        updated_at=round(_number(record.get("updatedAt"))) or newest or fallback,
         merge=MergeState(
             cart_clock=newest,
             event_bytes=sum(len(canonical(event)) for page_events in events.values() for event in page_events),
         ),
-        further={key: value for key, value in raw.items() if key not in _KNOWN},
+        further={key: value for key, value in record.items() if key not in _KNOWN},
     )
+
+
+def _event(raw: Mapping[str, Any]) -> Event:
+    kind = raw.get("type")
+    event: Event = {**raw, "ts": in_milliseconds(_number(raw.get("ts")))}
+    return event if isinstance(kind, str) and kind else {**event, "type": UNKNOWN_TYPE}
+
+
+def _cleaned(value: Any, room: int) -> Any:
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, dict | list) and not room:
+        raise RecordError("it nests too deep")
+    if isinstance(value, dict):
+        return {clean(key): _cleaned(one, room - 1) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_cleaned(one, room - 1) for one in value]
+    return value
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
@@ -62,3 +95,51 @@ def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return 0
     return min(max(value, 0), MAX_INTEGER)
+
+
+def _is_ours(record: Mapping[str, Any]) -> bool:
+    """Tell whether the record is of the types that `ShopperSession.from_record` takes on trust."""
+    merge, events, decisions = record.get("merge"), record.get("events"), record.get("decisions", {})
+    if not isinstance(merge, dict) or not isinstance(events, dict) or not isinstance(decisions, dict):
+        return False
+    clock, envelopes, horizon = merge.get("cartClock", 0), merge.get("envelopes", []), merge.get("horizon")
+    counts = [
+        record.get("itemsInCart"),
+        record.get("updatedAt"),
+        merge.get("eventBytes"),
+        merge.get("droppedEvents", 0),
+    ]
+    return (
+        _are_numbers(counts)
+        and (clock == -1 or _are_numbers([clock]))
+        and _are_times(record.get("timeOnPage"))
+        and _are_times(merge.get("addedTime", {}))
+        and all(map(_are_events, events.values()))
+        and isinstance(envelopes, list)
+        and all(_has_types(envelope, int, str) for envelope in envelopes)
+        and (horizon is None or _has_types(horizon, int, str, str))
+    )
+
+
+def _are_events(listed: Any) -> bool:
+    return (
+        isinstance(listed, list)
+        and len(listed) > 0
+        and all(
+            isinstance(event, dict) and isinstance(event.get("type"), str) and _are_numbers([event.get("ts")])
+            for event in listed
+        )
+        and [event["ts"] for event in listed] == sorted(event["ts"] for event in listed)
+    )
+
+
+def _are_times(times: Any) -> bool:
+    return isinstance(times, dict) and _are_numbers(list(times.values()))
+
+
+def _are_numbers(values: list[Any]) -> bool:
+    return all(type(value) is int and 0 <= value <= MAX_INTEGER for value in values)
+
+
+def _has_types(values: Any, *types: type) -> bool:
+    return isinstance(values, list) and tuple(map(type, values)) == types

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -23,6 +24,14 @@ MAX_INTEGER = 2**53
 
 ANY_SESSION_ID = r"[A-Za-z0-9._-]{8,64}"
 """What a session id may be: a UUID, or the time-and-random text that older browsers make."""
+
+
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]+")
+
+
+def clean(text: str) -> str:
+    """Give the text without control characters and halves of surrogate pairs; a run of them becomes one space."""
+    return text if text.isprintable() else _UNPRINTABLE.sub(" ", text)
 
 
 def canonical(event: Event) -> bytes:

@@ -12,6 +12,7 @@ import marshmallow as ma
 import orjson
 from flask import Request, current_app
 from flask_smorest import Blueprint
+from gunicorn.http.errors import ParseException
 from webargs.flaskparser import FlaskParser
 
 from tracker.sessions.model import ANY_SESSION_ID
@@ -21,6 +22,9 @@ _View = TypeVar("_View", bound=Callable[..., Any])
 
 _GZIP = 31
 """zlib's name for the gzip format with the largest window."""
+
+_MAX_MEMBERS = 16
+"""Browsers make one. Each costs a copy of what follows it: 1 MiB of empty ones took 0.8 s."""
 
 _BOM = b"\xef\xbb\xbf"
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
@@ -33,15 +37,19 @@ def read_body(request: Request) -> bytes:
     """
     limit: int = current_app.config["MAX_BODY_BYTES"]
     encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
-    raw = request.get_data(cache=False)
+    try:
+        raw = request.get_data(cache=False)
+    except ParseException:
+        # Gunicorn takes a chunked body apart only as it is read.
+        raise ApiError(400, "bad_chunks", "The body's chunks are broken; send it again.") from None
+    if len(raw) > limit:
+        _too_large(limit)
     if encoding in {"gzip", "x-gzip"}:
-        raw = _gunzip(raw, limit)
-    elif encoding not in {"identity", ""}:
+        return _gunzip(raw, limit)
+    if encoding not in {"identity", ""}:
         raise ApiError(
             415, "unsupported_encoding", "Send the body as it is, or compressed with gzip.", headers={"Accept": "gzip"}
         )
-    if len(raw) > limit:
-        _too_large(limit)
     return raw
 
 
@@ -52,7 +60,7 @@ def _too_large(limit: int) -> NoReturn:
 def _gunzip(raw: bytes, limit: int) -> bytes:
     """Decompress without ever holding more than one byte over the limit."""
     whole = bytearray()
-    while raw:
+    for _ in range(_MAX_MEMBERS):
         member = zlib.decompressobj(_GZIP)
         try:
             whole += member.decompress(raw, limit + 1 - len(whole))
@@ -63,7 +71,9 @@ def _gunzip(raw: bytes, limit: int) -> bytes:
         if not member.eof:
             raise ApiError(400, "bad_gzip", "The compressed body ends too early; send all of it.")
         raw = member.unused_data
-    return bytes(whole)
+        if not raw:
+            return bytes(whole)
+    raise ApiError(400, "bad_gzip", "The compressed body is in too many pieces; compress it as one.")
 
 
 def read_json(raw: bytes) -> Any:

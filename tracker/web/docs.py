@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import flask_swagger_ui
-from flask import Blueprint, Flask, Response, send_from_directory
+from flask import Blueprint, Flask, Response, redirect, send_from_directory, url_for
 from flask_smorest import Api
+from werkzeug.wrappers import Response as BaseResponse
 
 from tracker import __version__
 from tracker.web.errors import ErrorSchema
@@ -42,6 +43,11 @@ def register_api(app: Flask) -> TrackerApi:
 
 def _docs_blueprint() -> Blueprint:
     blueprint = Blueprint("docs", __name__)
+
+    @blueprint.get("/")
+    def home() -> BaseResponse:
+        # Whoever opens the bare address wants to see that the service is there, and what it can do.
+        return redirect(url_for("docs.page"))
 
     @blueprint.get("/docs")
     def page() -> Response:

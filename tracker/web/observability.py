@@ -64,6 +64,8 @@ def configure_logging(level: str, secrets: Iterable[str] = ()) -> None:
         logger = logging.getLogger(name)
         logger.handlers[:] = []
         logger.propagate = True
+    # The development server's lines on requests begin with the caller's address, and ours are there as well.
+    logging.getLogger("werkzeug").addFilter(lambda record: " - - [" not in record.getMessage())
     # These write what they send and to whom, keys and bodies included, when asked for DEBUG.
     for name in ("httpx", "httpcore", "groq", "urllib3"):
         logging.getLogger(name).setLevel(logging.WARNING)

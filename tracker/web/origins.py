@@ -26,9 +26,14 @@ class AllowedOrigins:
         """The same as regular expressions that match a whole origin, for flask-cors."""
         self._allowed = [re.compile(expression) for expression in self.expressions]
 
+    @property
+    def takes_all(self) -> bool:
+        """Whether no origin was named, so that none is refused."""
+        return not self._allowed
+
     def allow(self, origin: str) -> bool:
         """Tell whether a page of this origin may speak to the service."""
-        return not self._allowed or any(allowed.match(origin.lower()) for allowed in self._allowed)
+        return self.takes_all or any(allowed.match(origin.lower()) for allowed in self._allowed)
 
 
 def register_origins(app: Flask, origins: AllowedOrigins, paths: frozenset[str]) -> None:
@@ -37,11 +42,9 @@ def register_origins(app: Flask, origins: AllowedOrigins, paths: frozenset[str])
     Without credentials always. CORS alone only hides the answer from a foreign page; the refusal keeps it from writing
     sessions and from spending the owner's model calls.
     """
-    if not origins.expressions:
-        log.warning("ALLOWED_ORIGINS is not set: pages of any site may post to this service")
     CORS(
         app,
-        resources={re.escape(path): {"origins": origins.expressions or "*"} for path in paths},
+        resources={re.escape(path): {"origins": "*" if origins.takes_all else origins.expressions} for path in paths},
         methods=["POST"],
         allow_headers=["Content-Type", "Content-Encoding"],
         expose_headers=["Retry-After", "X-Request-Id"],
@@ -50,8 +53,15 @@ def register_origins(app: Flask, origins: AllowedOrigins, paths: frozenset[str])
         max_age=86400,
     )
 
+    warned = not origins.takes_all
+
     @app.before_request
     def refuse_foreign_pages() -> None:
+        # Said when the first request comes, so that commands at a terminal do not say it.
+        nonlocal warned
+        if not warned:
+            warned = True
+            log.warning("ALLOWED_ORIGINS is not set: pages of any site may post to this service")
         origin = request.headers.get("Origin")
         if request.path not in paths or request.method == "OPTIONS" or origin is None:
             return

@@ -39,8 +39,9 @@ def owner_only(admin_token: str) -> Callable[[], None]:
                 403, "owner_access_closed", "Set ADMIN_TOKEN to a long random text, then send it as a Bearer token."
             )
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-        # Bytes, because compare_digest refuses text that is not ASCII.
-        if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), expected):
+        # Bytes, because compare_digest refuses text that is not ASCII; WSGI hands the header's over as Latin-1.
+        sent = given.strip().encode("latin-1", "replace")
+        if scheme.lower() != "bearer" or not hmac.compare_digest(sent, expected):
             raise ApiError(
                 401,
                 "wrong_token",

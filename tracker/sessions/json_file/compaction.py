@@ -10,13 +10,12 @@ import threading
 from collections.abc import Callable
 
 from tracker.sessions.json_file import text
-from tracker.sessions.json_file.generation import Generation, entry
+from tracker.sessions.json_file.generation import Entry, Generation, length, moved, offset, updated_at
 from tracker.sessions.json_file.rewrite import Rewrite
-from tracker.sessions.model import Record
 from tracker.sessions.store import Progress
 
-Keep = Callable[[Record], bool]
-"""Which records to keep; asked once for each, by the copy made without the lock."""
+Keep = Callable[[int], bool]
+"""Which sessions to keep, by when they were updated; asked once for each, by the copy made without the lock."""
 
 _RUN_BYTES = 1 << 20
 
@@ -33,48 +32,43 @@ class Copy:
         self._rewrite = rewrite
         self._known_to = old.end
         self._was_empty = old.lines == 0
-        self._positions = old.positions()
-        self._index: dict[str, int] = {}
+        self._entries = old.entries()
+        self._index: dict[str, Entry] = {}
         self._lines_before = old.lines
 
     def run(self, keep: Keep | None, progress: Progress | None, stop: threading.Event) -> int:
         """Copy, in the order of writing; lines that stand side by side go in one piece. Tell how many were left out."""
-        positions, done = self._positions, 0
-        run: list[tuple[str, int, int]] = []
-        for position in positions:
-            session_id, offset, length = position
+        entries, done = self._entries, 0
+        run: list[tuple[str, Entry]] = []
+        run_end = 0
+        for session_id, entry in entries:
             done += 1
             if done % 1000 == 0:
                 if stop.is_set():
                     raise CompactionStoppedError
                 if progress is not None:
-                    progress(done, len(positions))
-            if keep is not None and not keep(self._record(session_id, offset, length)):
+                    progress(done, len(entries))
+            if keep is not None and not keep(updated_at(entry)):
                 continue
-            if run and not (
-                offset == run[-1][1] + run[-1][2] + len(text.joint(first=False))
-                and offset + length - run[0][1] <= _RUN_BYTES
-            ):
+            end = offset(entry) + length(entry)
+            is_next = offset(entry) == run_end + len(text.joint(first=False))
+            if run and not (is_next and end - offset(run[0][1]) <= _RUN_BYTES):
                 self._copy(run)
                 run = []
-            run.append(position)
+            run.append((session_id, entry))
+            run_end = end
         if run:
             self._copy(run)
         if progress is not None:
-            progress(len(positions), len(positions))
-        return len(positions) - len(self._index)
+            progress(len(entries), len(entries))
+        return len(entries) - len(self._index)
 
-    def _record(self, session_id: str, offset: int, length: int) -> Record:
-        _id, record = text.read_line(self._old.read_bytes(offset, length))
-        assert record is not None, f"a live line of {session_id} is never a deletion"
-        return record
-
-    def _copy(self, run: list[tuple[str, int, int]]) -> None:
-        begin = run[0][1]
-        lines = self._old.read_bytes(begin, run[-1][1] + run[-1][2] - begin)
+    def _copy(self, run: list[tuple[str, Entry]]) -> None:
+        begin, last = offset(run[0][1]), run[-1][1]
+        lines = self._old.read_bytes(begin, offset(last) + length(last) - begin)
         shift = self._rewrite.add(lines, len(run)) - begin
-        for session_id, offset, length in run:
-            self._index[session_id] = entry(offset + shift, length)
+        for session_id, entry in run:
+            self._index[session_id] = moved(entry, shift)
 
     def publish(self) -> Generation:
         """The second half, under the lock and with `old` just refreshed: add what is new, and take the old's place."""
@@ -84,7 +78,7 @@ class Copy:
         written, gone = old.changes_since(self._known_to)
         if old.end > self._known_to:
             shift = rewrite.add(old.read_bytes(behind, old.end - behind), old.lines - self._lines_before) - behind
-            written = [(session_id, offset + shift, length) for session_id, offset, length in written]
+            written = [(session_id, moved(entry, shift)) for session_id, entry in written]
         new = Generation(rewrite.publish())
         new.adopt(self._index, end, lines)
         new.take_over(written, gone, rewrite.end, rewrite.lines - lines)

@@ -7,30 +7,56 @@ on, for its descriptor lives as long as the object.
 from __future__ import annotations
 
 import contextlib
-import errno
-import mmap
 import os
 import threading
 import weakref
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
-
-import orjson
+from typing import TypeAlias
 
 from tracker.sessions.json_file import text
+from tracker.sessions.json_file.rewrite import sync_folder
 from tracker.sessions.model import Record
-from tracker.sessions.store import StoreDamagedError, StoreFullError
+from tracker.sessions.store import Position, StoreDamagedError, StoreFullError
 
 _READ_AT_ONCE = 1 << 24
-"""More new bytes than this are mapped and not read, to keep the memory of a start-up small."""
+"""Larger files are read in pieces, to keep the memory of a start-up small. (Mapped, a file that another process cuts
+meanwhile would kill this one with SIGBUS.)"""
 
 _LENGTH_BITS = 32
+_OFFSET_BITS = 48
 _LENGTH_MASK = (1 << _LENGTH_BITS) - 1
+_OFFSET_MASK = (1 << _OFFSET_BITS) - 1
+
+Entry: TypeAlias = int
+"""When a session was updated, where its line stands and how long it is, packed into one integer, because the index
+holds one for every session: with its key and its place in the dict about 200 bytes."""
 
 
-def entry(offset: int, length: int) -> int:
-    """Pack a place in the file into one integer: with its key and its place in the dict, about 200 bytes a session."""
-    return offset << _LENGTH_BITS | length
+def entry(updated_at: int, offset: int, length: int) -> Entry:
+    """Pack the three: times in ms, places in bytes."""
+    return (updated_at << _OFFSET_BITS | offset) << _LENGTH_BITS | length
+
+
+def updated_at(entry: Entry) -> int:
+    """Tell when the session was updated."""
+    return entry >> (_OFFSET_BITS + _LENGTH_BITS)
+
+
+def offset(entry: Entry) -> int:
+    """Tell where the line stands."""
+    return entry >> _LENGTH_BITS & _OFFSET_MASK
+
+
+def length(entry: Entry) -> int:
+    """Tell how long the line is."""
+    return entry & _LENGTH_MASK
+
+
+def moved(entry: Entry, by: int) -> Entry:
+    """Give the entry of the same line in a file where it stands `by` bytes further on."""
+    return entry + (by << _LENGTH_BITS)
 
 
 CANNOT_WRITE = "The sessions cannot be written: the disk is full or refuses to write. Free some space, then try again."
@@ -39,41 +65,48 @@ CANNOT_WRITE = "The sessions cannot be written: the disk is full or refuses to w
 class Generation:
     """Not locked by itself: appends and `learn` need the store's file lock, reads need nothing."""
 
-    def __init__(self, fd: int) -> None:
-        """Take over the descriptor of a file that begins with the head; knows no line of it yet."""
+    def __init__(self, fd: int, found_at: Path | None = None) -> None:
+        """Take over the descriptor of a file that begins with the head; knows no line of it yet.
+
+        `found_at`: where it was opened. Who renamed it to there may have died before that name was made to last.
+        """
         self.fd = fd
+        self._name_to_flush = found_at
         self._close = weakref.finalize(self, os.close, fd)
         status = os.fstat(fd)
         self.identity = (status.st_dev, status.st_ino)
-        self._index: dict[str, int] = {}
+        self._index: dict[str, Entry] = {}
         self._index_mutex = threading.Lock()
         self._deleted: list[str] = []
         self.end = len(text.HEAD)
         """Just behind the last line that is known: where the foot stands."""
-        self._others_to = 0
+        self._others_to = self.end
         """Just behind the last line that this object did not append itself."""
         self.lines = 0
         self.live_bytes = 0
         self._flushed = threading.Condition()
         self._flushing = False
         self._flushed_to = 0
+        self.is_read_only = False
         self.is_suspect = False
         """A flush failed: what the disk holds of this file is unknown, and asking it again would not tell."""
 
     @classmethod
     def open(cls, path: Path) -> Generation:
-        """Open the file, only to read where that is all the system allows. Raises OSError (FileNotFoundError, ...)."""
-        try:
-            return cls(os.open(path, os.O_RDWR | os.O_CLOEXEC))
-        except OSError as error:
-            if error.errno not in {errno.EROFS, errno.EACCES, errno.EPERM}:
-                raise
-        return cls(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+        """Open the file. Raises OSError (FileNotFoundError, ...)."""
+        return cls(os.open(path, os.O_RDWR | os.O_CLOEXEC), path)
 
-    def adopt(self, index: dict[str, int], end: int, lines: int) -> None:
+    @classmethod
+    def open_to_read(cls, path: Path) -> Generation:
+        """Open the file where the system allows no more than reading it."""
+        generation = cls(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+        generation.is_read_only = True
+        return generation
+
+    def adopt(self, index: dict[str, Entry], end: int, lines: int) -> None:
         """Take what is known of a file that this process just wrote and flushed, in place of reading it."""
         self._index = index
-        self.live_bytes = sum(entry & _LENGTH_MASK for entry in index.values())
+        self.live_bytes = sum(map(length, index.values()))
         self.end, self.lines = end, lines
         self._flushed_to = self.size
 
@@ -97,70 +130,78 @@ class Generation:
         Where it is not, everything up to `end` is known and in order, and what follows is for recovery to judge.
         """
         size = os.fstat(self.fd).st_size
+        if self.lines == 0 and os.pread(self.fd, len(text.HEAD), 0) != text.HEAD:
+            return False
         if size < self.end:
             raise StoreDamagedError("The session file became shorter by another's hand.")
         if size == self.size:
             return os.pread(self.fd, len(text.FOOT), self.end) == text.FOOT
-        if size - self.end > _READ_AT_ONCE:
-            with mmap.mmap(self.fd, size, prot=mmap.PROT_READ) as data:
-                return self._learn_from(text.Scan(data, self.end, first=self.lines == 0), base=0)
-        data_behind = self.read_bytes(self.end, size - self.end)
-        return self._learn_from(text.Scan(data_behind, 0, first=self.lines == 0), base=self.end)
+        at_once = _READ_AT_ONCE
+        while size - self.end > at_once:
+            before = self.end
+            self._learn_from(self.read_bytes(before, at_once))
+            if self.end == before:
+                at_once *= 2  # A longer line, or one that does not fit.
+        return self._learn_from(self.read_bytes(self.end, size - self.end))
 
-    def _learn_from(self, scan: text.Scan, base: int) -> bool:
+    def _learn_from(self, data: bytes) -> bool:
+        base, scan = self.end, text.Scan(data, 0, first=self.lines == 0)
         for line in scan:
-            self._note(line.session_id, base + line.offset, line.length, line.deleted)
+            at = line.updated_at
+            self._note(line.session_id, None if at is None else entry(at, base + line.offset, line.length))
         self.lines += scan.lines
-        if base + scan.end > self.end:
+        if scan.lines:
             self.end = self._others_to = base + scan.end
         return scan.is_whole
 
-    def _note(self, session_id: str, offset: int, length: int, deleted: bool) -> None:
+    def _note(self, session_id: str, new: Entry | None) -> None:
         with self._index_mutex:
             # Taken out before it is put in, so that the index stands in order of writing, newest last.
-            before = self._index.pop(session_id, 0)
-            if not deleted:
-                self._index[session_id] = entry(offset, length)
-            elif before:
+            old = self._index.pop(session_id, None)
+            if new is not None:
+                self._index[session_id] = new
+            elif old is not None:
                 self._deleted.append(session_id)
-        self.live_bytes += (0 if deleted else length) - (before & _LENGTH_MASK)
+        self.live_bytes += length(new or 0) - length(old or 0)
 
-    def positions(self) -> list[tuple[str, int, int]]:
-        """Give (session id, offset, length) of every live line, in order of writing."""
+    def entries(self) -> list[tuple[str, Entry]]:
+        """Give (session id, entry) of every live line, in order of writing."""
         with self._index_mutex:
-            items = list(self._index.items())
-        return [(session_id, packed >> _LENGTH_BITS, packed & _LENGTH_MASK) for session_id, packed in items]
+            return list(self._index.items())
 
-    def changes_since(self, end: int) -> tuple[list[tuple[str, int, int]], list[str]]:
+    def changes_since(self, end: int) -> tuple[list[tuple[str, Entry]], list[str]]:
         """Give the live lines written behind `end`, in order, and the ids of sessions deleted in this generation."""
-        written: list[tuple[str, int, int]] = []
         with self._index_mutex:
-            for session_id, packed in reversed(self._index.items()):
-                if packed >> _LENGTH_BITS < end:
-                    break
-                written.append((session_id, packed >> _LENGTH_BITS, packed & _LENGTH_MASK))
+            written = list(takewhile(lambda item: offset(item[1]) >= end, reversed(self._index.items())))
             gone = [session_id for session_id in self._deleted if session_id not in self._index]
         return written[::-1], gone
 
-    def take_over(self, written: list[tuple[str, int, int]], gone: list[str], end: int, lines: int) -> None:
+    def take_over(self, written: list[tuple[str, Entry]], gone: list[str], end: int, lines: int) -> None:
         """Note lines that another generation of the file had and this one was given too."""
-        for session_id, offset, length in written:
-            self._note(session_id, offset, length, deleted=False)
+        for session_id, entry in written:
+            self._note(session_id, entry)
         for session_id in gone:
-            self._note(session_id, 0, 0, deleted=True)
+            self._note(session_id, None)
         self.end, self.lines = end, self.lines + lines
         self._flushed_to = self.size
 
-    def newest_first(self) -> Iterator[Record]:
-        """Give every record, the one written last first, as they stood at the first."""
-        for session_id, offset, length in reversed(self.positions()):
-            yield self._read(session_id, offset, length)
+    def newest_first(self, before: Position | None = None) -> Iterator[Record]:
+        """Give every record that stands after `before` in the order of (updated_at, session id), descending.
+
+        That is nearly the order of writing, but not quite: who read the clock first may get the lock second.
+        """
+        order = [(updated_at(entry), session_id, entry) for session_id, entry in self.entries()]
+        if before is not None:
+            order = [place for place in order if place[:2] < before]
+        order.sort()
+        for _at, session_id, entry in reversed(order):
+            yield self._read(session_id, entry)
 
     def read(self, session_id: str) -> Record | None:
         """Give the record as last written. Raises StoreDamagedError where the file does not hold what it held."""
         with self._index_mutex:
-            packed = self._index.get(session_id)
-        return None if packed is None else self._read(session_id, packed >> _LENGTH_BITS, packed & _LENGTH_MASK)
+            entry = self._index.get(session_id)
+        return None if entry is None else self._read(session_id, entry)
 
     def read_bytes(self, offset: int, length: int) -> bytes:
         """Give a part of the file as it is. Raises StoreDamagedError where it ends before."""
@@ -172,15 +213,13 @@ class Generation:
             found += more
         return found
 
-    def _read(self, session_id: str, offset: int, length: int) -> Record:
-        found = self.read_bytes(offset, length)
-        key = orjson.dumps(session_id) + b":"
+    def _read(self, session_id: str, entry: Entry) -> Record:
         try:
-            if not found.startswith(key):
-                raise ValueError("another line stands here")
-            record: Record = orjson.loads(found[len(key) :])
+            found, record = text.read_line(self.read_bytes(offset(entry), length(entry)))
         except ValueError:
-            raise StoreDamagedError("A line of the session file is not as it was written.") from None
+            found, record = "", None
+        if record is None or found != session_id:
+            raise StoreDamagedError("A line of the session file is not as it was written.")
         return record
 
     # --- writing -----------------------------------------------------------------------------------------------
@@ -198,7 +237,8 @@ class Generation:
         if written < len(piece):
             self._put_foot_back()
             raise StoreFullError(CANNOT_WRITE)
-        self._note(session_id, self.end + len(joint), len(line), record is None)
+        at = None if record is None else text.updated_at(record)
+        self._note(session_id, None if at is None else entry(at, self.end + len(joint), len(line)))
         self.lines += 1
         self.end += len(joint) + len(line)
 
@@ -212,9 +252,9 @@ class Generation:
 
         Nobody was told that those lines were saved. The index is wrong afterwards: drop this object.
         """
-        flushed_end = self._flushed_to - len(text.FOOT)
-        if self._others_to <= flushed_end < self.end:
-            self.end = flushed_end
+        own = max(self._flushed_to - len(text.FOOT), self._others_to)
+        if own < self.end and os.fstat(self.fd).st_size == self.size:
+            self.end = own
             self._put_foot_back()
 
     def flush(self) -> None:
@@ -237,6 +277,9 @@ class Generation:
                 failure: OSError | None = None
                 try:
                     os.fdatasync(self.fd)
+                    if self._name_to_flush is not None:
+                        sync_folder(self._name_to_flush)
+                        self._name_to_flush = None
                 except OSError as error:
                     failure = error
                 finally:

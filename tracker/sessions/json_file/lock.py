@@ -30,13 +30,21 @@ class FileLock:
     def __init__(self, path: Path, timeout: float) -> None:
         self._path = path
         self._timeout = timeout
-        self._threads = threading.Lock()
         self._fd: int | None = None
-        self._pid = 0
+        self._begin_in_this_process()
+
+    def _begin_in_this_process(self) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+        self._fd = None
+        self._threads = threading.Lock()
+        self._pid = os.getpid()
 
     @contextmanager
     def held(self) -> Iterator[None]:
         """Hold the lock. Raises StoreBusyError, or OSError where the lock file cannot be opened."""
+        if self._pid != os.getpid():
+            self._begin_in_this_process()
         limit = time.monotonic() + self._timeout
         if not self._threads.acquire(timeout=self._timeout):
             raise StoreBusyError("The sessions are being written to by others; try again in a moment.")
@@ -51,17 +59,16 @@ class FileLock:
             self._threads.release()
 
     def close(self) -> None:
+        if self._pid != os.getpid():
+            self._begin_in_this_process()
         with self._threads:
             if self._fd is not None:
                 os.close(self._fd)
                 self._fd = None
 
     def _open(self) -> int:
-        if self._fd is None or self._pid != os.getpid():
-            if self._fd is not None:
-                os.close(self._fd)
+        if self._fd is None:
             self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            self._pid = os.getpid()
         return self._fd
 
     @staticmethod

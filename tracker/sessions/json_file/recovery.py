@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-import orjson
 
 from tracker.sessions.json_file import text
 from tracker.sessions.json_file.generation import Generation
@@ -54,29 +54,46 @@ def _keep_bytes(path: Path, kind: str, data: bytes) -> Path:
         while view:
             view = view[os.write(fd, view) :]
         os.fsync(fd)
+        sync_folder(path)
     except BaseException:
         name.unlink()
         raise
     finally:
         os.close(fd)
-    sync_folder(path)
     return name
 
 
-def _keep_file(path: Path, kind: str) -> Path:
-    """Give the file a second name, which stays when another takes its first."""
+@contextmanager
+def _kept_file(path: Path, kind: str) -> Iterator[Path]:
+    """Give the file a second name, which stays when another file takes its first and goes when none does."""
     for name in _names(path, kind):
         with contextlib.suppress(FileExistsError):
             os.link(path, name)
             break
-    sync_folder(path)
-    return name
+    try:
+        sync_folder(path)
+        yield name
+    except BaseException:
+        # Tried again and again on a full disk, this would make a name each time.
+        with contextlib.suppress(OSError):
+            if os.path.samefile(path, name):
+                name.unlink()
+        raise
 
 
 def create(path: Path) -> None:
     """Make an empty session file."""
     with Rewrite(path) as rewrite:
         os.close(rewrite.publish())
+
+
+def judge(generation: Generation) -> tuple[text.Tail, bytes]:
+    """Judge what stands behind the last whole line; give it, too."""
+    size = os.fstat(generation.fd).st_size
+    rest = os.pread(generation.fd, size - generation.end, generation.end)
+    if os.pread(generation.fd, len(text.HEAD), 0) != text.HEAD:
+        return text.Tail.DAMAGED, rest
+    return text.judge(rest), rest
 
 
 def mend(path: Path, generation: Generation) -> bool:
@@ -86,21 +103,19 @@ def mend(path: Path, generation: Generation) -> bool:
     changed nothing, where it was no crash.
     """
     size = os.fstat(generation.fd).st_size
-    head = os.pread(generation.fd, len(text.HEAD), 0)
     if size == 0:
         # Made by a hand, or by a crash while another system created it.
         os.pwrite(generation.fd, text.EMPTY, 0)
         os.fsync(generation.fd)
         return True
-    rest = os.pread(generation.fd, size - generation.end, generation.end)
-    tail = text.judge(rest) if head == text.HEAD else text.Tail.DAMAGED
+    tail, rest = judge(generation)
     if tail is text.Tail.TORN:
         _cut(path, generation, rest)
         return True
     data = os.pread(generation.fd, size, 0)
     if tail is text.Tail.HOLES:
-        kept = _keep_file(path, "torn")
-        _write_all(path, data)
+        with _kept_file(path, "torn") as kept:
+            _write_all(path, data)
         log.warning(
             "a power failure left holes in the session file; whole lines kept, the file set aside: %s", kept.name
         )
@@ -111,32 +126,39 @@ def mend(path: Path, generation: Generation) -> bool:
 
 
 def _cut(path: Path, generation: Generation, rest: bytes) -> None:
-    torn = rest.strip(b"\n}\0 ,")
-    if torn:
-        kept = _keep_bytes(path, "torn", rest)
+    kept = _keep_bytes(path, "torn", rest) if rest.strip(b"\n}\0 ,") else None
+    try:
+        # In this order the last whole line is never without its foot.
+        os.pwrite(generation.fd, text.FOOT, generation.end)
+        os.ftruncate(generation.fd, generation.size)
+    except OSError:
+        if kept is not None:
+            kept.unlink()
+        raise
+    if kept is not None:
         log.warning("cut %d bytes of a torn line off the session file; kept in %s", len(rest), kept.name)
-    os.ftruncate(generation.fd, generation.end)
-    os.pwrite(generation.fd, text.FOOT, generation.end)
     os.fsync(generation.fd)
 
 
 def _convert(path: Path, data: bytes, modified: int) -> bool:
     """Rewrite a file of another layout, such as the original system's; False where it is none."""
     try:
-        whole = orjson.loads(data)
-    except ValueError:
+        # Not orjson, for Python's json writes halves of surrogate pairs and NaN, and so takes them.
+        whole = json.loads(data)
+        if not isinstance(whole, dict) or not all(map(text.is_session, whole.values())):
+            return False
+        sessions = [read_record(session_id, raw, modified) for session_id, raw in text.spellable(whole).items()]
+        lines = [
+            text.line(session.session, session.to_record())
+            for session in sorted(sessions, key=lambda session: session.updated_at)
+        ]
+    except (ValueError, TypeError, RecursionError):
         return False
-    if not isinstance(whole, dict) or not all(map(text.is_session, whole.values())):
-        return False
-    sessions = [read_record(session_id, raw, modified) for session_id, raw in whole.items()]
-    kept = _keep_file(path, "original") if sessions else None
-    with Rewrite(path) as rewrite:
-        # The file is kept in order of writing, and so read back newest first.
-        for session in sorted(sessions, key=lambda session: session.updated_at):
-            rewrite.add(text.line(session.session, session.to_record()))
+    with _kept_file(path, "original") as kept, Rewrite(path) as rewrite:
+        for line in lines:
+            rewrite.add(line)
         os.close(rewrite.publish())
-    if kept is not None:
-        log.warning("converted the session file (%d sessions); the original is kept as %s", len(sessions), kept.name)
+    log.warning("converted the session file (%d sessions); the original is kept as %s", len(sessions), kept.name)
     return True
 
 
@@ -165,5 +187,5 @@ def _readable(session_id: str, record: Record) -> Record:
 def repair(path: Path) -> Repaired:
     """Save every whole session of a damaged file, under the lock; the damaged file is kept under another name."""
     data = path.read_bytes()
-    kept = _keep_file(path, "damaged")
-    return Repaired(_write_all(path, data), kept.name)
+    with _kept_file(path, "damaged") as kept:
+        return Repaired(_write_all(path, data), kept.name)

@@ -24,6 +24,14 @@ def sync_folder(path: Path) -> None:
         os.close(fd)
 
 
+def make_folder(folder: Path) -> None:
+    """Make the folder and those above it, lastingly."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync_folder(folder)
+
+
 class Rewrite:
     """Writes `<file>.new`; `publish` renames it over the file. Without that, leaving the `with` removes it.
 
@@ -57,6 +65,9 @@ class Rewrite:
                     os.close(fd)
                     raise StoreBusyError("The session file is being rewritten; try again in a moment.") from None
                 time.sleep(0.01)
+            except BaseException:
+                os.close(fd)
+                raise
             os.close(fd)
         self._fd = fd
         try:

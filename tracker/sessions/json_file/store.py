@@ -8,14 +8,14 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import dropwhile
+from dataclasses import replace
 from pathlib import Path
 
-from tracker.sessions.json_file import recovery
+from tracker.sessions.json_file import recovery, text
 from tracker.sessions.json_file.compaction import CompactionStoppedError, Copy, Keep
 from tracker.sessions.json_file.generation import CANNOT_WRITE, Generation
 from tracker.sessions.json_file.lock import FileLock
-from tracker.sessions.json_file.rewrite import Rewrite, remove_leftover
+from tracker.sessions.json_file.rewrite import Rewrite, make_folder, remove_leftover
 from tracker.sessions.legacy import read_record
 from tracker.sessions.model import Record, ShopperSession
 from tracker.sessions.store import (
@@ -53,17 +53,27 @@ class JsonFileStore:
         self, path: Path, *, lock_timeout: float = LOCK_TIMEOUT_S, compact_from: int = COMPACT_FROM_BYTES
     ) -> None:
         """Name the file; touches nothing yet. `compact_from`: dead bytes from which the file is rewritten."""
-        self.path = path.absolute()
+        # A link stays a link: what is renamed over is the file that it points to.
+        self.path = path.resolve()
         self._lock = FileLock(self.path.with_name(self.path.name + ".lock"), lock_timeout)
         self._compact_from = compact_from
-        self._generation: Generation | None = None
-        self._opening = threading.Lock()
         self._distrusted: tuple[int, int] | None = None
         """The inode whose flush failed: it is written anew before anything else is acknowledged."""
         self._compactor: threading.Thread | None = None
         self._stop = threading.Event()
         self._is_cleared = False
         self._is_closed = False
+        self._begin_in_this_process()
+
+    def _begin_in_this_process(self) -> None:
+        """Know nothing of the file yet.
+
+        What a parent knew is of no use in its child: a lock that another thread held at the fork stays locked for ever,
+        and the error of a flush is told only once to all who share a descriptor.
+        """
+        self._generation: Generation | None = None
+        self._opening = threading.Lock()
+        self._pid = os.getpid()
 
     # --- the port ----------------------------------------------------------------------------------------------
 
@@ -101,20 +111,18 @@ class JsonFileStore:
         return True
 
     def iterate(self, before: Position | None = None) -> Iterator[ShopperSession]:
-        """See SessionStore. The order is that of writing, which is that of `updated_at`."""
+        """See SessionStore."""
         with self._plain_errors():
-            sessions: Iterator[ShopperSession] = map(_session, self._reading().newest_first())
-            if before is not None:
-                sessions = dropwhile(lambda session: (session.updated_at, session.session) >= before, sessions)
-            yield from sessions
+            yield from map(_session, self._reading().newest_first(before))
 
     def prune(self, cutoff: int, progress: Progress | None = None) -> int:
         """See SessionStore. Removes what was set aside before the cutoff, too: it holds sessions just as well."""
-        for kept in list(recovery.set_aside(self.path)):
-            with contextlib.suppress(FileNotFoundError):
-                if kept.stat().st_ctime * 1000 < cutoff:
-                    kept.unlink()
-        return self.compact(lambda record: record["updatedAt"] >= cutoff, progress)
+        with self._plain_errors():
+            for kept in list(recovery.set_aside(self.path)):
+                with contextlib.suppress(FileNotFoundError):
+                    if kept.stat().st_ctime * 1000 < cutoff:
+                        kept.unlink()
+        return self.compact(lambda updated_at: updated_at >= cutoff, progress)
 
     def check(self) -> StoreCheck:
         """See SessionStore."""
@@ -142,8 +150,11 @@ class JsonFileStore:
 
         Others read and write meanwhile. Raises StoreError, and the old file stays.
         """
-        with self._plain_errors(), Rewrite(self.path, REWRITE_PATIENCE_S) as rewrite:
-            return self._compact_into(rewrite, keep, progress)
+        with self._plain_errors():
+            with self._writing():
+                pass  # A file that is not there yet, or is not sound, is written anew itself.
+            with Rewrite(self.path, REWRITE_PATIENCE_S) as rewrite:
+                return self._compact_into(rewrite, keep, progress)
 
     def _compact_into(self, rewrite: Rewrite, keep: Keep | None = None, progress: Progress | None = None) -> int:
         with self._writing() as generation:
@@ -171,6 +182,8 @@ class JsonFileStore:
     # --- knowing the file as it is -----------------------------------------------------------------------------
 
     def _reading(self) -> Generation:
+        if self._pid != os.getpid():
+            self._begin_in_this_process()
         generation = self._generation
         if generation is not None and self._is_current(generation):
             return generation
@@ -179,8 +192,10 @@ class JsonFileStore:
                 return generation
         except (StoreFullError, OSError):
             # What cannot be written to, not even a lock, can often still be read.
-            generation = Generation.open(self.path)
-            generation.learn()
+            generation = Generation.open_to_read(self.path)
+            if not generation.learn() and recovery.judge(generation)[0] is not text.Tail.TORN:
+                raise
+            self._generation = generation
             return generation
 
     def _is_current(self, generation: Generation) -> bool:
@@ -195,9 +210,11 @@ class JsonFileStore:
         """Hold the lock, with all that others wrote known and the file sound."""
         if self._is_closed:
             raise StoreClosedError("The service is stopping; try again in a moment.")
+        if self._pid != os.getpid():
+            self._begin_in_this_process()
         self._open_outside_the_lock()
         if self._generation is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(self.path.parent)
         with self._lock.held():
             generation = self._refreshed()
             if generation.identity == self._distrusted:
@@ -206,7 +223,7 @@ class JsonFileStore:
 
     def _is_replaced(self) -> bool:
         generation = self._generation
-        if generation is None:
+        if generation is None or generation.is_read_only:
             return True
         try:
             status = os.stat(self.path)
@@ -223,26 +240,31 @@ class JsonFileStore:
                 return
             try:
                 generation = Generation.open(self.path)
-            except FileNotFoundError:
+                generation.learn()
+            except (FileNotFoundError, StoreDamagedError):
                 return
-            generation.learn()
             self._generation = generation
 
     def _refreshed(self) -> Generation:
         if not self._is_cleared:
             remove_leftover(self.path)
             self._is_cleared = True
-        generation = self._generation
-        while True:
-            if generation is None or self._is_replaced():
-                self._generation = None
+        known = self._generation
+        if known is not None and not self._is_replaced() and known.learn():
+            return known
+        # What does not fit what is known here need not be damage, for a failed writer may have taken its lines back.
+        self._generation = None
+        try:
+            while True:
                 if not self.path.exists():
                     recovery.create(self.path)
                 generation = Generation.open(self.path)
-            if generation.learn() or (recovery.mend(self.path, generation) and generation.learn()):
-                self._generation = generation
-                return generation
-            generation = None
+                if generation.learn() or (recovery.mend(self.path, generation) and generation.learn()):
+                    self._generation = generation
+                    return generation
+        except OSError:
+            self._distrust()
+            raise
 
     def _written_anew(self, generation: Generation) -> Generation:
         with Rewrite(self.path, REWRITE_PATIENCE_S) as rewrite:
@@ -256,10 +278,14 @@ class JsonFileStore:
         try:
             return copy.publish()
         except OSError:
-            # If it was renamed already, the new name may not last: nothing is acknowledged on it before it does.
+            self._distrust()
+            raise
+
+    def _distrust(self) -> None:
+        """After an error: what the file holds may not be on the disk, nor its name last, if it was just renamed."""
+        with contextlib.suppress(OSError):
             status = os.stat(self.path)
             self._distrusted = (status.st_dev, status.st_ino)
-            raise
 
     # --- after a write -----------------------------------------------------------------------------------------
 
@@ -267,10 +293,12 @@ class JsonFileStore:
         try:
             generation.flush()
         except StoreFullError:
-            with self._lock.held():
-                generation.take_back_unflushed()
-                self._distrusted = generation.identity
-                self._generation = None
+            with contextlib.suppress(StoreError, OSError), self._lock.held():
+                if self._generation is generation:
+                    generation.take_back_unflushed()
+                    self._generation, self._distrusted = None, generation.identity
+                    # At once, for others may know the lines that were taken back: a new file makes them read it anew.
+                    self._written_anew(self._refreshed())
             raise
 
     def _is_worth_compacting(self, generation: Generation) -> bool:
@@ -299,6 +327,9 @@ class JsonFileStore:
         """Turn what the system says into what the port promises."""
         try:
             yield
+        except StoreDamagedError:
+            self._generation = None  # Read it anew next time: it may have been mended, or be damaged elsewhere.
+            raise
         except CompactionStoppedError as error:
             raise StoreClosedError("The service is stopping; try again in a moment.") from error
         except OSError as error:
@@ -308,7 +339,9 @@ class JsonFileStore:
 
 def _session(record: Record) -> ShopperSession:
     try:
-        return ShopperSession.from_record(record)
+        session = ShopperSession.from_record(record)
     except (KeyError, TypeError, ValueError, AttributeError):
         # Not written by this version: what a hand or another system put on a line of its own is read as far as it goes.
-        return read_record(str(record.get("session")), record, 0)
+        session = read_record(str(record.get("session")), record, 0)
+    at = text.updated_at(record)
+    return session if session.updated_at == at else replace(session, updated_at=at)

@@ -14,14 +14,15 @@ for JSON text escapes them, so a line break always is one.
 from __future__ import annotations
 
 import json
-import mmap
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 import orjson
 
+from tracker.sessions.legacy import read_record
 from tracker.sessions.model import Record
 
 HEAD = b"{"
@@ -29,17 +30,15 @@ FOOT = b"\n}"
 EMPTY = HEAD + FOOT
 DELETED = b"null"
 
-Buffer = bytes | mmap.mmap
-
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of the file: where its text stands, whose it is, and whether it says that the session is gone."""
+    """One line of the file: where its text stands, whose it is, and when that was updated (None: it is deleted)."""
 
     offset: int
     length: int
     session_id: str
-    deleted: bool
+    updated_at: int | None
 
 
 def line(session_id: str, record: Record | None) -> bytes:
@@ -69,10 +68,16 @@ def read_line(text: bytes) -> tuple[str, Record | None]:
     return session_id, value
 
 
+def updated_at(record: Record) -> int:
+    """Tell when the session was updated last, also of a record that a hand wrote."""
+    at = record.get("updatedAt")
+    return at if type(at) is int and at >= 0 else read_record("", record, 0).updated_at
+
+
 class Scan:
     """Reads whole lines from a place in the file on, up to its end or to the first byte that does not fit."""
 
-    def __init__(self, data: Buffer, start: int, first: bool) -> None:
+    def __init__(self, data: bytes, start: int, first: bool) -> None:
         """Begin at `start`, which is just behind the head (`first`) or behind a line."""
         self._data = data
         self.end = start
@@ -89,21 +94,20 @@ class Scan:
             if data[self.end : start] != joint_here:
                 return
             stop = data.find(b"\n", start)
-            if stop < 0:
-                return
-            text = data[start:stop].removesuffix(b",")
+            # A record shows by itself whether it is whole: the last one needs no line break behind it.
+            text = data[start : stop if stop >= 0 else None].removesuffix(b",")
             try:
                 session_id, record = read_line(text)
             except (ValueError, RecursionError):
                 return
             self.end, self.first = start + len(text), False
             self.lines += 1
-            yield Line(start, len(text), session_id, record is None)
+            yield Line(start, len(text), session_id, None if record is None else updated_at(record))
 
     @property
     def is_whole(self) -> bool:
         """Whether nothing but the foot follows: to be asked after the iteration."""
-        return bytes(self._data[self.end :]) == FOOT
+        return self._data[self.end :] == FOOT
 
 
 _KEY = re.compile(r'"(?:[^"\\\n]|\\.){1,256}"\s*:\s*(?=\{|null)')
@@ -119,13 +123,26 @@ def salvage(data: bytes) -> Iterator[tuple[str, Record | None]]:
         try:
             session_id = json.loads(key.group().rstrip().removesuffix(":"))
             record, end = decoder.raw_decode(text, place)
-            # What was not UTF-8 in the file, or is no finite number, cannot be spelled again.
+            session_id, record = spellable(session_id), spellable(record)
             line(session_id, record)
         except (ValueError, TypeError, RecursionError):
             continue
-        if is_session(record) or (record is None and text[end : end + 1] in ",\n"):
+        # A null is a deletion only as a line of its own: an event whose record is torn may hold one, too.
+        is_line = text[key.start() - 1] == "\n" and text[end : end + 1] in {",", "\n"}
+        if is_session(record) or (record is None and is_line):
             place = end
             yield session_id, record
+
+
+def spellable(value: Any) -> Any:
+    """Give a JSON value with what cannot be spelled in UTF-8 replaced, such as the half of a cut emoji."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [spellable(one) for one in value]
+    if isinstance(value, dict):
+        return {spellable(key): spellable(one) for key, one in value.items()}
+    return value
 
 
 def is_session(value: object) -> bool:
@@ -143,7 +160,9 @@ class Tail(Enum):
     DAMAGED = "something that no crash leaves"
 
 
-_TORN_LINE = re.compile(rb',?\n?("[^\n]*)?')
+_TORN_LINE = re.compile(rb',\}?|(?:,?\n(?:"[^\n]*)?)?')
+_OLD_FOOT = re.compile(rb'(?:\n\n"|\n\}["\w.-])[^\n]*')
+"""A foot that stayed, or whose first byte did because a sector ends there, where a line was written over it."""
 _ONLY_A_FOOT = re.compile(rb"\s*\}?\s*")
 
 
@@ -154,10 +173,11 @@ def judge(rest: bytes) -> Tail:
     NUL bytes then; only lines that were never acknowledged can be hit, but whole ones may stand behind them. Whatever
     else is found, a hand or a failing disk did it, and it may have hit what was acknowledged.
     """
+    left_out = b"\0" in rest or _OLD_FOOT.match(rest)
     *terminated, _last = rest.split(b"\n")
     if any(map(_is_whole_line, terminated)):
-        return Tail.HOLES if b"\0" in rest else Tail.DAMAGED
-    if b"\0" in rest or _TORN_LINE.fullmatch(rest) or _ONLY_A_FOOT.fullmatch(rest):
+        return Tail.HOLES if left_out else Tail.DAMAGED
+    if left_out or _TORN_LINE.fullmatch(rest) or _ONLY_A_FOOT.fullmatch(rest):
         return Tail.TORN
     return Tail.DAMAGED
 

@@ -1,0 +1,75 @@
+"""Servers and applications for the tests of the whole: each with a session file of its own, ended with its test."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from tests.support.gunicorn_server import GunicornServer
+from tracker.app import create_app
+from tracker.config import Config
+
+ADMIN_TOKEN = "the-owner's-token-of-the-tests"
+
+
+class StartServer(Protocol):
+    """Start a server that ends with the test; see GunicornServer for what it takes."""
+
+    def __call__(
+        self, *, workers: int = 2, env: dict[str, str] | None = None, args: tuple[str, ...] = ()
+    ) -> GunicornServer: ...
+
+
+MakeApp = Callable[..., Flask]
+
+
+@pytest.fixture
+def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServer]:
+    with contextlib.ExitStack() as servers:
+
+        def start(*, workers: int = 2, env: dict[str, str] | None = None, args: tuple[str, ...] = ()) -> GunicornServer:
+            folder = tmp_path_factory.mktemp("server")
+            return servers.enter_context(GunicornServer(folder, workers=workers, env=env, args=args))
+
+        yield start
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GunicornServer]:
+    """A server with default settings and ADMIN_TOKEN, shared by the tests of a module."""
+    with GunicornServer(tmp_path_factory.mktemp("server"), env={"ADMIN_TOKEN": ADMIN_TOKEN}) as started:
+        yield started
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """create_app sends the root logger's lines to standard error; pytest's own handlers come back after the test."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+@pytest.fixture
+def make_app(tmp_path: Path) -> MakeApp:
+    """Make the application in this process; takes Config's fields, and `store` and `advisor`."""
+
+    def make(*, store: Any = None, advisor: Any = None, **settings: Any) -> Flask:
+        config = Config(**{"storage_file": tmp_path / "sessions.json", "admin_token": ADMIN_TOKEN, **settings})
+        return create_app(config, store=store, advisor=advisor)
+
+    return make
+
+
+@pytest.fixture
+def client(make_app: MakeApp) -> FlaskClient:
+    """A client of an application with default settings and ADMIN_TOKEN."""
+    return make_app().test_client()

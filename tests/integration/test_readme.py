@@ -1,0 +1,475 @@
+"""What README.md shows is run: every example against a real server, every table against the code.
+
+A comment before a block says how: `<!-- test: curl -->` (the json block behind it is the answer),
+`<!-- test: serves -->` (a command that starts the service), `<!-- test: commands -->` (the text block behind it is what
+they print), and `<!-- test: browser -->`. A block of bash, html or js without such a comment fails.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import pytest
+from flask import Flask
+
+from tests.integration.conftest import ADMIN_TOKEN, MakeApp, StartServer
+from tests.support.gunicorn_server import ROOT, GunicornServer
+from tests.support.http_client import Client
+from tests.unit.test_settings_documented import DEFAULTS
+from tracker.askai.language_model import ModelError
+from tracker.askai.summary import SessionSummary
+from tracker.sessions.store import StoreError
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+README = (ROOT / "README.md").read_text("utf-8")
+SESSION = "7c0f6b9e-2f0d-4b7e-9a55-3d1c8f1f2a90"
+"""The one that the commands are shown with."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """A block that is run, and the text of the json or text block right behind it."""
+
+    how: str | None
+    code: str
+    shown: str | None
+
+
+def examples() -> list[Example]:
+    block = re.compile(
+        r"(?:<!-- test: (\w+) -->\n)?```(bash|html|js)\n(.*?)```\n(?:\n```(?:json|text)\n(.*?)```\n)?", re.DOTALL
+    )
+    return [Example(how, code, shown) for how, _language, code, shown in block.findall(README)]
+
+
+def run_as(how: str) -> list[Example]:
+    return [example for example in examples() if example.how == how]
+
+
+def section(title: str) -> str:
+    found = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", README, re.MULTILINE | re.DOTALL)
+    assert found, f"the README has no section {title}"
+    return found[1]
+
+
+def rows(text: str, header: str) -> list[list[str]]:
+    """Give the cells of the table whose header row begins with these columns."""
+    lines = text[text.index(f"| {header} |") :].splitlines()
+    table = [line for number, line in enumerate(lines) if line.startswith("|") and all(lines[: number + 1])]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in table[2:]]
+
+
+def code_spans(text: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", text)
+
+
+def test_every_block_says_how_it_is_run() -> None:
+    known = {"curl", "serves", "commands", "browser"}
+
+    assert [example.code for example in examples() if example.how not in known] == []
+    assert {example.how for example in examples()} == known
+    assert README.count("<!-- test:") == len(examples())
+
+
+# --- The API ---
+
+
+def curl(command: str, server: GunicornServer) -> Any:
+    """Run one curl command as a shell does; where there is no curl, send what it would send."""
+    command = command.replace("http://127.0.0.1:8000", server.url).replace("$ADMIN_TOKEN", ADMIN_TOKEN)
+    if shutil.which("curl"):
+        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+        return json.loads(done.stdout)
+    words = iter(shlex.split(command)[1:])
+    method, body, headers, path = "GET", None, {}, ""
+    for word in words:
+        if word == "-X":
+            method = next(words)
+        elif word == "-H":
+            name, _, value = next(words).partition(": ")
+            headers[name] = value
+        elif word == "--data":
+            method, body = "POST", next(words)
+            headers.setdefault("Content-Type", "application/x-www-form-urlencoded")
+        else:
+            path = word.removeprefix(server.url)
+    with server.client() as client:
+        return client.request(method, path, body, headers).json()
+
+
+def without_clock(answer: Any) -> Any:
+    if isinstance(answer, list):
+        return [without_clock(one) for one in answer]
+    if isinstance(answer, dict):
+        return {key: "a moment" if key == "updatedAt" else without_clock(value) for key, value in answer.items()}
+    return answer
+
+
+def test_every_api_example_answers_as_shown(server: GunicornServer) -> None:
+    # In one test, because each goes on from what those before it have stored.
+    asked = run_as("curl")
+
+    for example in asked:
+        assert example.shown, f"no answer is shown for {example.code}"
+        answer = curl(example.code, server)
+        assert without_clock(answer) == without_clock(json.loads(example.shown)), example.code
+    assert len(asked) >= 8
+
+
+def test_the_routes_table_is_the_url_map(make_app: MakeApp) -> None:
+    app = make_app()
+    served = {
+        f"{method} {rule.rule}"
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+
+    assert set(re.findall(r"`((?:GET|POST|DELETE) /[^`]*)`", section("The API").split("###")[0])) == served
+
+
+# --- Starting it ---
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A copy of the project whose .venv holds what this one holds, as if `python3 run.py` had installed it."""
+    folder = tmp_path / "project"
+    venv = folder / ".venv"
+    venv.mkdir(parents=True)
+    for name in ("run.py", "wsgi.py", "gunicorn.conf.py", "requirements.txt", ".env.example"):
+        shutil.copy(ROOT / name, folder)
+    (folder / "tracker").symlink_to(ROOT / "tracker")
+    shutil.copy(Path(sys.prefix) / "pyvenv.cfg", venv)
+    for name in ("bin", "lib"):
+        (venv / name).symlink_to(Path(sys.prefix) / name)
+    stamp = (
+        "import run; names = {'interpreter': run.interpreter(), 'requirements.txt': run.digest(run.ROOT / "
+        "'requirements.txt')}; run.write_stamp(run.STAMP, names)"
+    )
+    subprocess.run([sys.executable, "-c", stamp], cwd=folder, check=True)
+    (tmp_path / "bin").mkdir()
+    python3 = tmp_path / "bin" / "python3"
+    # A link would not find the packages of this environment.
+    python3.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n', "utf-8")
+    python3.chmod(0o755)
+    return folder
+
+
+def environment_for(project: Path, **more: str) -> dict[str, str]:
+    """Give an environment in which no setting of the developer's counts."""
+    path = f"{project.parent / 'bin'}:{os.environ['PATH']}"
+    kept = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR") if name in os.environ}
+    return {**kept, "PATH": path, "PYTHONDONTWRITEBYTECODE": "1", **more}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def is_healthy(port: int) -> bool:
+    try:
+        with Client(port, timeout=5) as client:
+            return client.get("/health").status == 200
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("command", [example.code.strip() for example in run_as("serves")])
+def test_every_way_to_start_it_serves(project: Path, command: str) -> None:
+    port = free_port()
+    environment = environment_for(project, PORT=str(port), WEB_CONCURRENCY="1")
+    with (project / "log").open("wb") as log:
+        started = subprocess.Popen(
+            ["bash", "-c", f"exec {command.replace('--port 8000', f'--port {port}')}"],
+            cwd=project, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+    try:
+        until = time.monotonic() + 30
+        while not is_healthy(port):
+            assert time.monotonic() < until, (project / "log").read_text("utf-8")
+            assert started.poll() is None, (project / "log").read_text("utf-8")
+            time.sleep(0.1)
+    finally:
+        started.send_signal(signal.SIGTERM)
+        started.wait(20)
+
+    assert (project / "tracker_storage.json").exists(), "it starts with the default settings"
+    if "run.py" in command:
+        assert f"http://127.0.0.1:{port}/docs" in (project / "log").read_text("utf-8")
+        assert (project / ".env").exists()
+
+
+def test_render_starts_it_as_shown() -> None:
+    blueprint = (ROOT / "render.yaml").read_text("utf-8")
+    asked_for = set(re.findall(r"key: (\w+)[^\n]*\n +sync: false", blueprint))
+
+    assert "startCommand: gunicorn -c gunicorn.conf.py wsgi:app\n" in blueprint
+    assert asked_for == {"GROQ_API_KEY", "ALLOWED_ORIGINS"}
+    assert all(f"`{name}`" in section("Deploy on Render") for name in asked_for)
+    for fact in ("plan: starter", "mountPath: /var/data", "generateValue: true"):
+        assert fact in blueprint
+
+
+# --- The commands ---
+
+
+def test_every_command_prints_what_is_shown(project: Path) -> None:
+    report = {"session": SESSION, "itemsInCart": 2, "timeOnPage": {"/cart": 95_000}}
+    record = {**report, "events": {"/cart": [{"type": "view", "ts": 1_790_000_000_000}]}, "updatedAt": 1}
+    (project / "tracker_storage.json").write_text(f"{{\n{json.dumps(SESSION)}:{json.dumps(record)}\n}}", "utf-8")
+
+    for example in run_as("commands"):
+        done = subprocess.run(
+            ["bash", "-ec", example.code],
+            cwd=project, env=environment_for(project), capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        moment = partial(re.sub, r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "a moment")
+        assert moment(done.stdout) == moment(example.shown or "")
+    assert len((project / "backup.ndjson").read_text("utf-8").splitlines()) == 1
+
+
+def own_commands(app: Flask) -> Iterator[tuple[str, click.Command]]:
+    for name, command in app.cli.commands.items():
+        if name == "openapi":
+            continue  # flask-smorest's
+        if isinstance(command, click.Group):
+            yield from ((f"{name} {sub}", one) for sub, one in command.commands.items())
+        else:
+            yield name, command
+
+
+def test_the_commands_table_is_the_command_line(make_app: MakeApp) -> None:
+    app = make_app()
+    real = dict(own_commands(app))
+    shown = [code_spans(row[0])[0] for row in rows(section("The owner's commands"), "Command | What it does")]
+    # What is no name: ID, FILE, options and their values.
+    named = {re.match(r"flask ((?:[a-z]+ ?)+)(?= |$)", command)[1].strip(): command for command in shown}  # type: ignore[index]
+
+    assert named.keys() == real.keys()
+    for name, command in named.items():
+        helped = app.test_cli_runner().invoke(args=[*name.split(), "--help"])
+        assert helped.exit_code == 0
+        assert all(option in helped.output for option in re.findall(r"--[a-z-]+|\b[A-Z]+\b", command)), name
+        assert ("--json" in helped.output) == (name != "sessions export")
+
+
+# --- The tables ---
+
+
+def test_the_settings_table_holds_every_setting_with_its_default_and_no_other() -> None:
+    table = rows(section("Settings"), "Setting | Default | What it is")
+    shown = {name.strip("`"): "" if default == "empty" else default.strip("`") for name, default, _help in table}
+
+    assert shown == DEFAULTS
+    assert all(help_text.endswith(".") for _name, _default, help_text in table)
+
+
+def codes(error: type[StoreError | ModelError]) -> set[str]:
+    return {error.code, *(one.code for one in error.__subclasses__())}
+
+
+def stable_codes() -> set[str]:
+    """Find every code that an error can carry: in ApiError's calls, the table of statuses, and the store's errors."""
+    found: set[str] = set()
+    for path in (ROOT / "tracker").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in {"ApiError", "_answer"}:
+                found |= {str(one.value) for one in node.args[1:2] if isinstance(one, ast.Constant)}
+    errors = ast.parse((ROOT / "tracker" / "web" / "errors.py").read_text("utf-8"))
+    pairs = [node for node in ast.walk(errors) if isinstance(node, ast.Tuple) and len(node.elts) == 2]
+    found |= {
+        first.value
+        for first, _second in (node.elts for node in pairs)
+        if isinstance(first, ast.Constant) and isinstance(first.value, str) and re.fullmatch("[a-z_]+", first.value)
+    }
+    return found | codes(StoreError)
+
+
+def test_every_error_code_is_explained_and_no_other() -> None:
+    table = rows(section("Troubleshooting"), "Code | Status | Why | What to do")
+
+    assert {code_spans(row[0])[0] for row in table} == stable_codes()
+
+
+def test_every_fault_of_the_model_is_explained_and_no_other() -> None:
+    table = rows(section("Troubleshooting"), "Fault | Why | What to do")
+
+    assert {code_spans(row[0])[0] for row in table} == codes(ModelError) | {"invalid"}
+
+
+def test_all_that_is_sent_to_groq_is_named() -> None:
+    paragraph = re.search(r"\*\*What is sent to Groq\.\*\*(.*?)\n\n", section("Privacy"), re.DOTALL)
+    assert paragraph
+
+    assert set(code_spans(paragraph[1])) - {"GROQ_API_KEY"} == {field.name for field in fields(SessionSummary)}
+
+
+def test_every_path_in_the_last_table_exists() -> None:
+    made_on_use = {".env", "tracker_storage.json", ".lock"}
+    named = [span for row in rows(section("Where things are"), "Path | What it is") for span in code_spans(row[0])]
+
+    assert [name for name in named if name not in made_on_use and not (ROOT / name).exists()] == []
+
+
+def test_links_inside_the_project_lead_somewhere() -> None:
+    targets = [target for target in re.findall(r"\]\(([^)]+)\)", README) if "://" not in target]
+
+    assert [target for target in targets if not (ROOT / target).exists()] == []
+
+
+# --- The script for the theme ---
+
+ALLOWING = """<script>
+window.Shopify = { routes: { root: "/en/" }, loadFeatures: function (features, done) {
+  window.Shopify.customerPrivacy = { analyticsProcessingAllowed: function () { return window.allowed; } };
+  done(window.blocked);
+} };
+</script>"""
+
+
+class _Shop(BaseHTTPRequestHandler):
+    """A page of a shop, with the README's script at the end of its body, and a cart of two items."""
+
+    def __init__(self, script: str, head: str, *request: Any) -> None:
+        self._script, self._head = script, head
+        super().__init__(*request)
+
+    def do_GET(self) -> None:
+        if self.path.endswith("/cart.js"):
+            kind, text = "application/json", '{"item_count": 2}'
+        else:
+            kind = "text/html"
+            text = f"<!doctype html><body>{self._head}<button id=buy>Add to cart</button><p>x</p>{self._script}</body>"
+        self.send_response(200)
+        self.send_header("Content-Type", f"{kind}; charset=utf-8")
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@contextlib.contextmanager
+def shop(service: str, head: str = "", port: int = 0) -> Iterator[str]:
+    (example,) = run_as("browser")
+    assert example.code.count('"https://your-service.example"') == 1
+    script = example.code.replace("https://your-service.example", service)
+    with ThreadingHTTPServer(("127.0.0.1", port), partial(_Shop, script, head)) as httpd:
+        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{httpd.server_port}"
+        finally:
+            httpd.shutdown()
+
+
+@pytest.fixture
+def browser() -> Iterator[Browser]:
+    executable = shutil.which("chromium") or shutil.which("google-chrome")
+    if executable is None:
+        pytest.skip("no browser here: install chromium, for example with apt")
+    from playwright.sync_api import sync_playwright
+
+    switches = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=executable, args=switches)
+        yield chromium
+        chromium.close()
+
+
+def sessions(server: GunicornServer) -> Mapping[str, Any]:
+    return {name: record for name, record in server.stored().items() if record is not None}
+
+
+def wait_for(page: Page, condition: Callable[[], object]) -> None:
+    for _ in range(200):
+        if condition():
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError("it did not come about")
+
+
+def test_the_script_reports_a_visit_and_shows_a_popup(browser: Browser, start_server: StartServer) -> None:
+    port = free_port()
+    server = start_server(workers=1, env={"ALLOWED_ORIGINS": f"http://127.0.0.1:{port}"})
+    with shop(server.url, port=port) as address:
+        page = browser.new_page()
+        faults: list[str] = []
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.clock.install()
+        page.goto(f"{address}/products/brass-lamp?utm=x")
+        page.click("#buy")
+        page.click("p")
+        page.clock.run_for(16_000)
+        wait_for(page, lambda: sessions(server))
+        ((name, first),) = sessions(server).items()
+        assert [event["type"] for event in first["events"]["/products/brass-lamp"]] == ["view", "click"]
+        assert first["events"]["/products/brass-lamp"][1]["target"] == "buy"
+        assert first["itemsInCart"] == 2
+        # Two posts may be under way by turns: the clock runs on until the answer to the question is there.
+        for _ in range(12):
+            page.clock.run_for(16_000)
+            page.wait_for_timeout(200)
+        assert "Would you like some help with your order?" in page.inner_text("[role=status]")
+        page.click("[role=status] button")
+        assert page.query_selector("[role=status]") is None
+        page.goto(f"{address}/cart")
+        page.goto("about:blank")
+        wait_for(page, lambda: "/cart" in sessions(server)[name]["events"])
+
+        (last,) = sessions(server).values()
+        assert last["timeOnPage"]["/products/brass-lamp"] >= 60_000
+        assert [event["type"] for event in last["events"]["/products/brass-lamp"]] == ["view", "click", "click"]
+        assert faults == []
+
+
+@pytest.mark.parametrize("state", ["window.allowed = false", "window.blocked = new Error()"])
+def test_the_script_does_nothing_without_consent(browser: Browser, server: GunicornServer, state: str) -> None:
+    with shop(server.url, f"<script>{state}</script>{ALLOWING}") as address:
+        before = dict(sessions(server))
+        page = browser.new_page()
+        posts: list[str] = []
+        page.on("request", lambda request: posts.append(request.url) if request.method == "POST" else None)
+        page.clock.install()
+        page.goto(f"{address}/en/cart")
+        page.click("#buy")
+        page.clock.run_for(40_000)
+        assert page.evaluate("sessionStorage.length") == 0
+        page.goto("about:blank")
+
+        assert posts == []
+        assert sessions(server) == before
+
+
+def test_the_script_starts_when_consent_comes(browser: Browser, server: GunicornServer) -> None:
+    with shop(server.url, f"<script>window.allowed = false</script>{ALLOWING}") as address:
+        before = len(sessions(server))
+        page = browser.new_page()
+        page.clock.install()
+        page.goto(f"{address}/en/cart")
+        page.evaluate("window.allowed = true; document.dispatchEvent(new Event('visitorConsentCollected'))")
+        page.clock.run_for(16_000)
+        wait_for(page, lambda: len(sessions(server)) == before + 1)

@@ -1,0 +1,206 @@
+"""A real Gunicorn with the project's own gunicorn.conf.py, for tests that need processes, sockets and signals.
+
+In a test: `with GunicornServer(tmp_path, workers=4, env={...}) as server: server.client().post("/ingest", ...)`; then
+`server.kill_workers()`, `server.restart()`, `server.stored()`, `server.log()`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NoReturn, Self
+
+from tests.support.http_client import Client
+from tracker.config import SETTINGS
+
+ROOT = Path(__file__).resolve().parents[2]
+_START_PATIENCE_S = 30.0
+_STOP_PATIENCE_S = 20.0
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class GunicornServer:
+    """The service on a free port of 127.0.0.1, with a session file of its own in `folder`.
+
+    Every setting is at its default unless `env` gives it, whatever the developer's own environment and .env say.
+    """
+
+    def __init__(
+        self, folder: Path, *, workers: int = 2, env: Mapping[str, str] | None = None, args: tuple[str, ...] = ()
+    ) -> None:
+        self.folder = folder
+        self.storage = folder / "sessions.json"
+        self.port = 0
+        self._workers = workers
+        self._env = dict(env or {})
+        self._args = args
+        self._log = folder / "server.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        """The master's process id."""
+        assert self._process is not None, "the server is not running"
+        return self._process.pid
+
+    def client(self, timeout: float = 30) -> Client:
+        return Client(self.port, timeout)
+
+    def log(self) -> str:
+        """All that the server has written so far, over all its starts."""
+        return self._log.read_text("utf-8") if self._log.exists() else ""
+
+    def stored(self) -> dict[str, Any]:
+        """The session file as any strict JSON parser reads it: without NaN, Infinity or bytes that are no UTF-8."""
+        sessions: dict[str, Any] = strict_json(self.storage.read_bytes())
+        return sessions
+
+    # --- start and stop ----------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start, and return when /health answers 200 and all workers are there."""
+        for _ in range(3):
+            # Another process may take the port between here and the bind: then Gunicorn says so, and ends.
+            self.port = self.port or _free_port()
+            environment = {
+                **{name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ},
+                **dict.fromkeys(SETTINGS, ""),
+                "GUNICORN_CMD_ARGS": "",
+                "HOST": "127.0.0.1",
+                "PORT": str(self.port),
+                "WEB_CONCURRENCY": str(self._workers),
+                "TRACKER_STORAGE_FILE": str(self.storage),
+                **self._env,
+            }
+            command = [sys.executable, "-m", "gunicorn", "-c", str(ROOT / "gunicorn.conf.py"), *self._args]
+            with self._log.open("ab") as log:
+                self._process = subprocess.Popen(
+                    command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                )
+            if self._is_up():
+                return
+            self.stop()
+            self.port = 0
+        raise AssertionError(f"the server did not start:\n{self.log()[-4000:]}")
+
+    def _is_up(self) -> bool:
+        until = time.monotonic() + _START_PATIENCE_S
+        while time.monotonic() < until and self._process is not None and self._process.poll() is None:
+            with contextlib.suppress(OSError), self.client(timeout=5) as client:
+                if client.get("/health").status == 200 and len(self.worker_pids()) == self._workers:
+                    return True
+            time.sleep(0.05)
+        return False
+
+    def stop(self, by: signal.Signals = signal.SIGTERM) -> float:
+        """Stop and give the seconds that it took; what does not end in time is killed, workers first."""
+        process, self._process = self._process, None
+        if process is None:
+            return 0.0
+        workers = _children(process.pid)
+        began = time.monotonic()
+        if process.poll() is None:
+            process.send_signal(by)
+        try:
+            process.wait(_STOP_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            for pid in workers:
+                _kill(pid)
+            process.kill()
+            process.wait()
+        return time.monotonic() - began
+
+    def restart(self) -> None:
+        """Stop and start on the same port with the same file."""
+        self.stop()
+        self.start()
+
+    # --- workers -----------------------------------------------------------------------------------------------------
+
+    def worker_pids(self) -> list[int]:
+        return _children(self.pid)
+
+    def kill_workers(self) -> list[int]:
+        """Kill every worker with SIGKILL, as the system does when memory runs out; the master makes new ones."""
+        killed = self.worker_pids()
+        for pid in killed:
+            _kill(pid)
+        return killed
+
+    def workers_cpu_s(self) -> float:
+        """Processor time that the workers have used up to now, in seconds, as finely as the system tells."""
+        return sum(map(_cpu_s, self.worker_pids()))
+
+    def workers_rss(self) -> int:
+        """Bytes of memory that the workers hold now, each for itself."""
+        return sum(map(_rss, self.worker_pids()))
+
+
+def strict_json(text: bytes) -> Any:
+    """Parse as a strict reader does: UTF-8, no NaN or Infinity. Raises ValueError."""
+    return json.loads(text.decode("utf-8"), parse_constant=_refuse)
+
+
+def wait_until(condition: Callable[[], bool], what: str, patience_s: float = 20.0) -> None:
+    """Wait for something that comes about by itself. Raises AssertionError naming what did not."""
+    until = time.monotonic() + patience_s
+    while not condition():
+        assert time.monotonic() < until, f"waited {patience_s} s in vain until {what}"
+        time.sleep(0.02)
+
+
+def _refuse(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:
+        return []
+
+
+def _kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def _cpu_s(pid: int) -> float:
+    schedstat = Path(f"/proc/{pid}/schedstat")
+    if schedstat.exists():
+        # Nanoseconds on the processor, of each thread; /proc/<pid>/stat counts in ticks of 10 ms.
+        tasks = Path(f"/proc/{pid}/task").iterdir()
+        return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def _rss(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmRSS:"))

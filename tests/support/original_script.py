@@ -1,0 +1,72 @@
+"""The original system's browser script as the service sees it: what it sends, when, and what it then clears."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+Send: TypeAlias = Callable[[str, str, str], tuple[int, Any] | None]
+"""(path, content type, body) -> (status, JSON), or None where no answer came."""
+
+EVENTS_A_FLUSH = 5
+SECONDS_A_QUESTION = 5
+
+
+@dataclass
+class OriginalScript:
+    """One page view of a shopper with the unmodified script. The caller moves the clock, which counts seconds."""
+
+    session: str
+    send: Send
+    now: int
+    events: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    time_on_page: dict[str, int] = field(default_factory=dict)
+    items_in_cart: int = 0
+    popups: list[tuple[str, str]] = field(default_factory=list)
+    """(message, category) of every popup that it would have shown."""
+    failures: int = 0
+    _asked: int = 0
+
+    def stay(self, page: str, seconds: int) -> None:
+        """Let time pass on a page; every fifth second the script asks."""
+        for _ in range(seconds):
+            self.now += 1
+            self.time_on_page[page] = self.time_on_page.get(page, 0) + 1000
+            if self.now - self._asked >= SECONDS_A_QUESTION:
+                self.ask()
+
+    def act(self, page: str, kind: str, **keys: Any) -> None:
+        """Note an event; at the fifth since the last answer that came, flush."""
+        event = {"type": kind, "ts": self.now, "url": f"https://shop.example{page.partition(':')[2]}", **keys}
+        self.events.setdefault(page, []).append(event)
+        if sum(map(len, self.events.values())) >= EVENTS_A_FLUSH:
+            self.flush("threshold")
+
+    def flush(self, reason: str) -> None:
+        answer = self.send("/ingest", "application/json", self.envelope(reason))
+        if answer is None or not 200 <= answer[0] < 300:
+            self.failures += 1
+            return
+        # It empties its lists and sets its times to nothing, and keeps the keys of both.
+        self.events = {page: [] for page in self.events}
+        self.time_on_page = dict.fromkeys(self.time_on_page, 0)
+
+    def envelope(self, reason: str) -> str:
+        state = {
+            "session": self.session,
+            "events": self.events,
+            "timeonpage": self.time_on_page,
+            "itemsInCart": self.items_in_cart,
+        }
+        return json.dumps({"reason": reason, "ts": self.now, "session": self.session, "state": state})
+
+    def ask(self) -> None:
+        self._asked = self.now
+        answer = self.send("/askai", "text/plain", self.session)
+        if answer is None or answer[0] != 200:
+            return
+        decision = answer[1]["decision"]
+        if decision["show_popup"]:
+            self.popups.append((decision["message"], decision["category"]))

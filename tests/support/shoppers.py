@@ -1,0 +1,40 @@
+"""Changes and sessions for tests of stores: an event with a name of its own can be neither lost nor doubled unseen."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+from tracker.sessions.model import ShopperSession
+from tracker.sessions.store import Change
+
+PAGE = "/products/brass-lamp"
+NOON = 1_790_000_000_000
+
+
+def session(session_id: str, *names: str, at: int = NOON) -> ShopperSession:
+    """Make a session with one event a name."""
+    events = {PAGE: [{"type": "click", "ts": at, "name": name} for name in names]} if names else {}
+    return ShopperSession(session=session_id, items_in_cart=1, time_on_page={PAGE: 1000}, events=events, updated_at=at)
+
+
+def adds(session_id: str, name: str, at: int = NOON) -> Change:
+    """Give the change that adds one event to whatever is stored."""
+
+    def change(stored: ShopperSession | None) -> ShopperSession:
+        old = stored or session(session_id, at=at)
+        event = {"type": "click", "ts": at, "name": name}
+        return replace(old, events={**old.events, PAGE: [*old.events.get(PAGE, []), event]}, updated_at=at)
+
+    return change
+
+
+def names(stored: ShopperSession | None) -> Counter[str]:
+    """Count the events of a session by name."""
+    return Counter() if stored is None else Counter(str(event["name"]) for _page, event in stored.all_events())
+
+
+def beside(path: Path) -> set[str]:
+    """Name what stands in the folder of the session file but for itself and its lock, which is always there."""
+    return {other.name for other in path.parent.iterdir()} - {path.name, f"{path.name}.lock"}

@@ -1,0 +1,23 @@
+"""flask sessions ... and flask ask: what the owner and the operator do at a terminal.
+
+terminal.py    how commands speak: to people, to machines, and when something fails
+sessions.py    flask sessions: list, show, export, import, delete, prune, repair, compact
+importing.py   what `flask sessions import` can read
+ask.py         flask ask
+"""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from tracker.askai.advisor import Advisor
+from tracker.cli.ask import ask_command
+from tracker.cli.sessions import sessions_group
+from tracker.sessions.merge import SessionLimits
+from tracker.sessions.store import SessionStore
+
+
+def register_commands(app: Flask, store: SessionStore, advisor: Advisor, limits: SessionLimits) -> None:
+    """Add the commands to the flask command line."""
+    app.cli.add_command(sessions_group(store, limits))
+    app.cli.add_command(ask_command(store, advisor))
