@@ -220,7 +220,7 @@ COVERS = {
     ),
     "a drawer beside the screen": (
         """<div class="mini-cart-drawer" id="d"></div><style>
-          .mini-cart-drawer { position: fixed; inset: 0 0 0 auto; width: 300px; transform: translateX(100%) }</style>""",
+          .mini-cart-drawer { position: fixed; inset: 0 0 0 auto; width: 9em; transform: translateX(100%) }</style>""",
         "d.style.transform = 'none'",
         "d.style.transform = 'translateX(100%)'",
     ),
