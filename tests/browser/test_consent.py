@@ -205,6 +205,7 @@ def test_nothing_that_names_a_person_is_sent(page: Page, shop: PlainShop, link: 
         page.eval_on_selector(target, "(link) => link.addEventListener('click', (event) => event.preventDefault())")
         page.click(target)
     page.evaluate("history.pushState({}, '', '/pages/jo@doe.example/x')")
+    page.evaluate("history.pushState({}, '', '/apps/track/7c0f6b9e-2f0d-4b7e-9a55-3d1c8f1f2a90/now')")
     page.evaluate("history.pushState({}, '', '/orders/deadbeefdeadbeefdead/authenticate')")
     page.wait_for_timeout(1500)
     page.close(run_before_unload=True)
@@ -221,6 +222,7 @@ def test_nothing_that_names_a_person_is_sent(page: Page, shop: PlainShop, link: 
         "8f0c6f",
         "0123456789abcdef",
         "deadbeef",
+        "3d1c8f1f2a90",
         "XL",
         "fragment",
     ):

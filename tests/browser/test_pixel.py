@@ -21,7 +21,8 @@ SANDBOX = """<!doctype html><script>
 </script><script src="SCRIPT"></script><script>
   const checkout = {
     lineItems: [{ quantity: 2 }, { quantity: 1 }], totalPrice: { amount: 61.5, currencyCode: "EUR" },
-    currencyCode: "EUR", email: "jo@doe.example", order: { id: "secret-order" }, shippingAddress: { city: "Secretville" },
+    currencyCode: "EUR", email: "jo@doe.example",
+    order: { id: "secret-order" }, shippingAddress: { city: "Secretville" },
   };
   for (const name of ["checkout_started", "checkout_completed", "checkout_completed"])
     subscribed[name]({ id: "sh-" + name, name, timestamp: TIMES[name], data: { checkout } });

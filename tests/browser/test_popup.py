@@ -212,7 +212,7 @@ def test_it_waits_as_long_as_the_decision_says(page: Page, shop: PlainShop, aske
 
 
 COVERS = {
-    "a modal dialog": ('<dialog id="d">Search</dialog>', "d.showModal()", "d.close()"),
+    "a modal dialog": ('<dialog id="d" style="height:200px">Search</dialog>', "d.showModal()", "d.close()"),
     "a drawer": (
         '<cart-drawer id="d" style="position:fixed;inset:0 0 0 auto;width:300px;visibility:hidden">Cart</cart-drawer>',
         "d.style.visibility = 'visible'",

@@ -16,7 +16,7 @@
   const idle = (options.idle || 20) * 1e3;
   const KEY = "storefront";
   const HALF_HOUR = 18e5;
-    const GAP = 1e4; // between two questions at least
+  const GAP = 1e4; // between two questions at least
 
   // ---- nothing that fails in here may reach the page ----
 
@@ -46,7 +46,7 @@
   };
   const forget = safely((key) => {
     delete memory[key];
-    localStorage.removeItem(key);
+    delete localStorage[key];
   });
   const each = (work) => safely(() => Object.keys(localStorage).forEach((key) => key.startsWith(KEY) && work(key)))();
 
@@ -63,7 +63,7 @@
   const clean = (path) =>
     path
       .replace(/(\/(account|orders|checkouts?|gift_cards|invoices))\/.*/, "$1")
-      .replace(/[^/#.]*(@|%40|[\da-f]{16})[^/]*/gi, "*")
+      .replace(/[^/#.]*(@|%40|[\da-f]{16}|[\da-f]{8}-[\da-f]{4}-)[^/]*/gi, "*")
       .slice(0, 200);
 
   // The shop's address on this site: "/", or "/en-de/" in a market of its own, which is no part of a page's name.
@@ -110,7 +110,7 @@
     const found = edit((now) => (now.last = Date.now()));
     queue.push([found.id, here, { type, ts: Date.now(), n: number++, ...more }]);
     queue = queue.slice(-1e3); // an hour offline is about 300
-    save();
+    if (queue.length < 99) save(); // a long one costs milliseconds: it is kept with each try to send, and on leaving
     soon(1e3);
     wait();
   };
@@ -177,6 +177,7 @@
         .catch(() => ({}));
       if (!active) return;
       if (!answer.ok && ![400, 413, 422].includes(answer.status)) {
+        save();
         timer = later(flush, Math.min(3e5, (2e3 + Math.random() * 500) * 2 ** failures++));
         return;
       }
@@ -240,7 +241,6 @@
     if (element.pathname)
       more.href = element.origin === location.origin ? page(element.pathname) : element.host || element.protocol;
     record("click", more);
-    if (element.name === "checkout" || more.href?.startsWith("/checkout")) record("checkout_started");
   };
 
   const scroll = () => {
@@ -291,7 +291,8 @@
     }, ms);
   };
 
-  const mayAsk = () => options.ask !== "off" && (options.consent || window.Shopify?.customerPrivacy.marketingAllowed() !== false);
+  const mayAsk = () =>
+    options.ask !== "off" && (options.consent || !window.Shopify || Shopify.customerPrivacy.marketingAllowed());
 
   const ask = () => {
     if (!active || asking || shadow || document.hidden || !mayAsk()) return;
@@ -328,7 +329,7 @@
       const box = element.getBoundingClientRect();
       const style = getComputedStyle(element);
       return (
-        (style.position === "fixed" || element.ariaModal) &&
+        ((style.position === "fixed" && box.height > 99) || element.ariaModal) &&
         style.visibility === "visible" &&
         box.right > 9 &&
         box.bottom > 9 &&
@@ -429,7 +430,7 @@
     const refused = navigator.globalPrivacyControl || navigator.doNotTrack > 0;
     const privacy = window.Shopify?.customerPrivacy;
     if (options.consent || refused || !window.Shopify || privacy) {
-      const may = !refused && (options.consent ? given : privacy?.analyticsProcessingAllowed() !== false);
+      const may = !refused && (options.consent ? given : !privacy || privacy.analyticsProcessingAllowed());
       if (!may) stop();
       else if (!active) start();
     } else
@@ -491,18 +492,17 @@
       ask();
     });
     on(document, "shopify:cart:lines-update", (event) => Promise.resolve(event.promise).then(edited, edited));
-    safely(() =>
-      new PerformanceObserver((list) => {
-        if (list.getEntries().some((entry) => /\/cart\/(add|change|update|clear)/.test(entry.name))) edited();
-      }).observe({ type: "resource" }),
-    )();
+    // Last, because old browsers may not have it.
+    new PerformanceObserver((list) => {
+      if (list.getEntries().some((entry) => /\/cart\/(add|change|update|clear)/.test(entry.name))) edited();
+    }).observe({ type: "resource" });
   };
 
   const begin = () => {
     if (window.Shopify?.designMode || /\/(password|checkouts?)(\/|$)/.test(location.pathname)) return;
     on(document, "visitorConsentCollected", decide);
     decide();
-    if (document.readyState !== "complete") on(window, "load", () => active || decide());
+    on(window, "load", () => active || decide());
   };
 
   window.shopSignals = {
