@@ -436,7 +436,7 @@
     } else
       Shopify.loadFeatures?.(
         [{ name: "consent-tracking-api", version: "0.1" }],
-        safely(() => Shopify.customerPrivacy && decide()),
+        safely((error) => error || (Shopify.customerPrivacy && decide())),
       );
   };
 
