@@ -346,7 +346,8 @@ def test_links_inside_the_project_lead_somewhere() -> None:
 ALLOWING = """<script>
 window.Shopify = { routes: { root: "/en/" }, loadFeatures: function (features, done) {
   if (!window.blocked) window.Shopify.customerPrivacy = {
-    analyticsProcessingAllowed: function () { return window.allowed; }, marketingAllowed: function () { return true; } };
+    analyticsProcessingAllowed: function () { return window.allowed; },
+    marketingAllowed: function () { return true; } };
   done(window.blocked);
 } };
 </script>"""
@@ -364,7 +365,8 @@ class _Shop(BaseHTTPRequestHandler):
             kind, text = "application/json", '{"item_count": 2}'
         else:
             kind = "text/html"
-            text = f"<!doctype html><body>{self._head}{self._script}<button id=buy>Add to cart</button><p>x</p></body>"
+            body = "<button id=buy>Add to cart</button><p>x</p>"
+            text = f"<!doctype html><body>{self._head}{self._script}{body}</body>"
         self.send_response(200)
         self.send_header("Content-Type", f"{kind}; charset=utf-8")
         self.end_headers()
