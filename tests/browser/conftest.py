@@ -92,8 +92,8 @@ def told(context: BrowserContext) -> Told:
 
 def session_of(page: Page) -> str:
     """Wait for the session id that the script keeps in this page's storage."""
-    page.wait_for_function("localStorage.storefront")
-    found: str = page.evaluate("JSON.parse(localStorage.storefront).id")
+    page.wait_for_function("localStorage.shopSignals")
+    found: str = page.evaluate("JSON.parse(localStorage.shopSignals).id")
     return found
 
 

@@ -78,7 +78,7 @@ def test_storage_is_full(page: Page, shop: PlainShop, link: WeakLink, stored: Wa
 def test_nonsense_in_storage(page: Page, shop: PlainShop, link: WeakLink, told: Told) -> None:
     for nonsense in ("{", "null", "[]", '"text"', "{}", '{"id":5,"last":"x"}'):
         page.goto(shop.url + "/robots.txt")
-        page.evaluate("(text) => { localStorage['storefront'] = localStorage['storefront.other'] = text }", nonsense)
+        page.evaluate("(text) => { localStorage['shopSignals'] = localStorage['shopSignals.other'] = text }", nonsense)
         link.bodies.clear()
         page.goto(shop.url)
         page.click("#one")

@@ -14,7 +14,7 @@ from tests.support.weak_link import WeakLink
 
 def wait_for_answer(page: Page) -> None:
     """Wait until the script has nothing left that was not answered."""
-    page.wait_for_function("!Object.keys(localStorage).some((key) => key.startsWith('storefront.'))", timeout=30_000)
+    page.wait_for_function("!Object.keys(localStorage).some((key) => key.startsWith('shopSignals.'))", timeout=30_000)
 
 
 def test_a_tab_that_is_closed_right_after_a_click(page: Page, shop: PlainShop, stored: WaitForRecord) -> None:
@@ -222,7 +222,7 @@ def test_more_than_a_body_holds_goes_in_several(
     page.evaluate("for (let i = 0; i < 1200; i++) history.pushState({}, '', '/' + i % 2 + 'x'.repeat(150))")
     session = session_of(page)
     kept = page.evaluate(
-        "Object.keys(localStorage).filter((k) => k.startsWith('storefront.')).map((k) => localStorage[k])"
+        "Object.keys(localStorage).filter((k) => k.startsWith('shopSignals.')).map((k) => localStorage[k])"
     )
     assert len(kept) == 1
     assert kept[0].count('"view"') == 1000, "the queue is bounded, and keeps the newest"

@@ -175,7 +175,7 @@ def test_never_twice_for_one_decision(context: BrowserContext, page: Page, shop:
     page.wait_for_selector(CARD)
     page.keyboard.press("Escape")
     # As if the two quiet minutes were over: it asks again, on this page, on the next, and in another tab.
-    calm = "localStorage.storefront = JSON.stringify({ ...JSON.parse(localStorage.storefront), quiet: 0, asked: 1 })"
+    calm = "localStorage.shopSignals = JSON.stringify({ ...JSON.parse(localStorage.shopSignals), quiet: 0, asked: 1 })"
     for place in (page, page, context.new_page()):
         before = asked.times
         if place is not page or before > 1:
@@ -249,7 +249,7 @@ def test_never_over_the_cart_drawer_or_a_dialog(page: Page, shop: PlainShop, ask
 
 
 def test_a_theme_may_draw_its_own(page: Page, shop: PlainShop, asked: Asked, stored: WaitForRecord) -> None:
-    shop.head = """<script>document.addEventListener("storefront:popup", (event) => {
+    shop.head = """<script>document.addEventListener("shopSignals:popup", (event) => {
       event.preventDefault();
       window.drawn = event.detail.decision.message;
       window.report = event.detail.report;

@@ -18,8 +18,8 @@ def age(page: Page, key: str, ms: int) -> None:
     """Let a moment that the session remembers be so long ago."""
     page.evaluate(
         """([key, ms]) => {
-          const found = JSON.parse(localStorage.storefront);
-          localStorage.storefront = JSON.stringify({ ...found, [key]: found[key] - ms });
+          const found = JSON.parse(localStorage.shopSignals);
+          localStorage.shopSignals = JSON.stringify({ ...found, [key]: found[key] - ms });
         }""",
         [key, ms],
     )
@@ -90,7 +90,7 @@ def test_an_hour_offline(context: BrowserContext, page: Page, shop: PlainShop, s
 def test_the_id_is_one_that_cannot_be_guessed(page: Page, shop: PlainShop) -> None:
     page.goto(shop.url)
 
-    assert page.evaluate("/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(JSON.parse(localStorage.storefront).id)")
+    assert page.evaluate("/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(JSON.parse(localStorage.shopSignals).id)")
 
 
 def test_without_random_ids_of_the_browser_it_makes_one_that_is_taken(

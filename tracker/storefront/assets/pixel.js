@@ -6,7 +6,7 @@
 const SERVICE = "https://HOST";
 
 const report = async (type, event) => {
-  const session = JSON.parse((await browser.localStorage.getItem("storefront")) || "null");
+  const session = JSON.parse((await browser.localStorage.getItem("shopSignals")) || "null");
   if (!session || !session.id || Date.now() - session.last > 864e5) return;
   const { lineItems = [], totalPrice, currencyCode } = event.data.checkout || {};
   const body = {

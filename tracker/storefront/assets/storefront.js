@@ -8,13 +8,13 @@
 (() => {
   const script = document.currentScript;
   const root = document.documentElement;
-  if (!script || window.shopSignals) return;
+  const KEY = "shopSignals"; // names the storage, the events, and the one global
+  if (!script || window[KEY]) return;
 
   const options = script.dataset;
   const service = new URL(".", script.src).href;
   const words = (options.words || "Close|Copy code|Copied|View cart").split("|");
   const idle = (options.idle || 20) * 1e3;
-  const KEY = "storefront";
   const HALF_HOUR = 18e5;
   const GAP = 1e4; // between two questions at least
 
@@ -505,7 +505,7 @@
     on(window, "load", () => active || decide());
   };
 
-  window.shopSignals = {
+  window[KEY] = {
     // For a shop with a consent banner of its own, together with data-consent="wait".
     consent: safely((answer) => {
       given = !!answer && !!options.consent;

@@ -32,7 +32,7 @@
 
   const session = () => {
     try {
-      return JSON.parse(localStorage.getItem("storefront"));
+      return JSON.parse(localStorage.getItem("shopSignals"));
     } catch {
       return null;
     }
@@ -65,7 +65,7 @@
       if (record) drawRecord(record);
     }, 150);
   };
-  document.addEventListener("storefront:look", look);
+  document.addEventListener("shopSignals:look", look);
 
   // ---- what was sent ----
 
@@ -77,7 +77,7 @@
     find("[data-sent-count]").textContent = count;
   };
   countUp(0);
-  document.addEventListener("storefront:sent", ({ detail }) => {
+  document.addEventListener("shopSignals:sent", ({ detail }) => {
     const body = JSON.parse(detail);
     const events = Object.values(body.events).flat();
     countUp(events.length);
@@ -115,7 +115,7 @@
     if (answer.message) parts.splice(1, 0, make("blockquote", "", answer.message));
     find("[data-decision]").replaceChildren(...parts);
   };
-  document.addEventListener("storefront:decision", ({ detail }) => {
+  document.addEventListener("shopSignals:decision", ({ detail }) => {
     sessionStorage.setItem("demo-decision", JSON.stringify(detail));
     drawDecision(detail);
     look();

@@ -25,7 +25,7 @@
       if (happened === "checkout_completed" && !checkout.lineItems) return;
       await work({ id: crypto.randomUUID(), name, timestamp: new Date().toISOString(), data: { checkout } });
       if (happened === "checkout_completed") sessionStorage.removeItem("demo-checkout");
-      document.dispatchEvent(new CustomEvent("storefront:look"));
+      document.dispatchEvent(new CustomEvent("shopSignals:look"));
     },
   };
 })();
