@@ -6,6 +6,11 @@ import os
 from collections.abc import Generator
 
 import pytest
+from hypothesis import settings
+
+# No timing is asserted here: a busy machine must not fail a property.
+settings.register_profile("service", deadline=None)
+settings.load_profile("service")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

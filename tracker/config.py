@@ -18,6 +18,13 @@ def _text(value: str) -> str:
     return value
 
 
+def _token(value: str) -> str:
+    # Whoever guesses it reads and deletes sessions; and in a log, every place that holds it is blotted out.
+    if len(value) < 16 or not value.isprintable():
+        raise ValueError("a long random text of at least 16 characters")
+    return value
+
+
 def _path(value: str) -> Path:
     return Path(value).expanduser()
 
@@ -102,9 +109,9 @@ class Config:
     )
     admin_token: str = _setting(
         "ADMIN_TOKEN",
-        _text,
+        _token,
         "",
-        "The owner's key to /sessions: a long random text. Empty: /sessions is closed.",
+        "The owner's key to /sessions: a random text of at least 16 characters. Empty: /sessions is closed.",
     )
     groq_api_key: str = _setting("GROQ_API_KEY", _text, "", "The key for Groq. Empty: the local rules answer.")
     groq_model: str = _setting("GROQ_MODEL", _text, "openai/gpt-oss-20b", "The model that is asked.")

@@ -11,15 +11,14 @@ import json
 import logging
 import os
 import signal
-import sys
 import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from random import Random
 
+from tests.support.children import in_a_child
 from tests.support.shoppers import adds, beside, names
 from tracker.sessions.json_file import JsonFileStore
 from tracker.sessions.store import StoreBusyError, StoreError
@@ -61,19 +60,6 @@ def write_for_ever(path: Path, acknowledgements: Path, name: str, compact_from: 
             return
         os.write(noted, f"{session_id} {name}.{number}\n".encode())
         number += 1
-
-
-def in_a_child(work: Callable[[], None]) -> int:
-    """Fork; the child does the work and nothing else."""
-    pid = os.fork()
-    if pid:
-        return pid
-    try:
-        work()
-    except BaseException:  # noqa: BLE001 - nothing of the child may run on in the parent's code
-        sys.excepthook(*sys.exc_info())
-    finally:
-        os._exit(0)
 
 
 def one_round(folder: Path, number: int, chance: Random, tally: Tally) -> None:

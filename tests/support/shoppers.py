@@ -31,8 +31,8 @@ def adds(session_id: str, name: str, at: int = NOON) -> Change:
 
 
 def names(stored: ShopperSession | None) -> Counter[str]:
-    """Count the events of a session by name."""
-    return Counter() if stored is None else Counter(str(event["name"]) for _page, event in stored.all_events())
+    """Count the events of a session by name, those that have one."""
+    return Counter() if stored is None else Counter(e["name"] for _page, e in stored.all_events() if "name" in e)
 
 
 def beside(path: Path) -> set[str]:

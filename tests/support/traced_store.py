@@ -1,4 +1,4 @@
-"""Real system calls of a store made to fail, or to kill it, one at a time: strace does it, and nothing of ours is patched.
+"""Real system calls of a store made to fail, or to kill it, one at a time, by strace: nothing of ours is patched.
 
 `TracedStore` keeps one small process with the store imported; for each case that forks a child, strace is attached to
 the child, and only then it acts. The child tells what became of its act, of a read and of a write after it.
@@ -40,7 +40,7 @@ def _update(store: JsonFileStore) -> None:
 def _rewrite_behind(store: JsonFileStore) -> None:
     _update(store)
     # Many dead lines: this one's rewrite goes on in a thread, and is awaited by `close` only.
-    for number in range(12):
+    for number in range(6):
         store.update(BERT, lambda stored, number=number: session(BERT, "old", at=NOON + number))  # type: ignore[misc]
 
 

@@ -23,19 +23,24 @@ class Ingested:
 
 
 class _Count(fields.Integer):
-    """A whole number from 0 to 2^53: no text, no truth value, no fraction."""
+    """A whole number from 0 to 2^53, which 7.0 is too: JSON knows one kind of number. No text, no truth value."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(strict=True, validate=validate.Range(0, MAX_INTEGER), **kwargs)
+        # For the API's document; what comes is checked below.
+        super().__init__(validate=validate.Range(0, MAX_INTEGER), **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> int:
-        if isinstance(value, str | bool):
-            raise self.make_error("invalid", input=value)
-        return super()._deserialize(value, attr, data, **kwargs) or 0
+        if not is_number(value) or value != int(value):
+            raise ValidationError("Must be a whole number from 0 to 2^53.")
+        return int(value)
 
 
 class _Time(fields.Float):
     """A moment or a span: a number from 0 to 2^53."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        # For the API's document; what comes is checked below.
+        super().__init__(validate=validate.Range(0, MAX_INTEGER), **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> float:
         if not is_number(value):

@@ -84,6 +84,9 @@ def _cleaned(value: Any, room: int) -> Any:
         return {clean(key): _cleaned(one, room - 1) for key, one in value.items()}
     if isinstance(value, list):
         return [_cleaned(one, room - 1) for one in value]
+    if isinstance(value, int) and abs(value) > MAX_INTEGER:
+        # Python writes whole numbers of any length; as JavaScript would read this one.
+        return float(value) if abs(value) < 2**1023 else None
     return value
 
 

@@ -48,7 +48,10 @@ def read_body(request: Request) -> bytes:
         return _gunzip(raw, limit)
     if encoding not in {"identity", ""}:
         raise ApiError(
-            415, "unsupported_encoding", "Send the body as it is, or compressed with gzip.", headers={"Accept": "gzip"}
+            415,
+            "unsupported_encoding",
+            "Send the body as it is, or compressed with gzip.",
+            headers={"Accept-Encoding": "gzip"},
         )
     return raw
 

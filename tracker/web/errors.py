@@ -21,7 +21,7 @@ _CODES: Mapping[int, tuple[str, str]] = {
     408: ("request_timeout", "The request took too long to arrive; send it again."),
     413: ("body_too_large", "The body is larger than this service takes; send it in several parts."),
 }
-_PASSED_ON_HEADERS = {"allow", "retry-after", "www-authenticate", "location"}
+_PASSED_ON_HEADERS = {"accept-encoding", "allow", "retry-after", "www-authenticate", "location"}
 
 
 class ApiError(HTTPException):

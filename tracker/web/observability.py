@@ -69,6 +69,8 @@ def configure_logging(level: str, secrets: Iterable[str] = ()) -> None:
     # These write what they send and to whom, keys and bodies included, when asked for DEBUG.
     for name in ("httpx", "httpcore", "groq", "urllib3"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # Its DEBUG names the path of every request, and a path can hold a session id.
+    logging.getLogger("gunicorn.error").setLevel(max(logging.INFO, root.level))
 
 
 def register_request_log(app: Flask) -> None:

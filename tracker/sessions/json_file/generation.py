@@ -119,6 +119,11 @@ class Generation:
     def dead_bytes(self) -> int:
         return self.end - self.live_bytes
 
+    @property
+    def holds_deleted(self) -> bool:
+        """Whether lines of sessions that were deleted still stand in the file."""
+        return bool(self._deleted)
+
     def __len__(self) -> int:
         return len(self._index)
 
@@ -185,8 +190,8 @@ class Generation:
         self.end, self.lines = end, self.lines + lines
         self._flushed_to = self.size
 
-    def newest_first(self, before: Position | None = None) -> Iterator[Record]:
-        """Give every record that stands after `before` in the order of (updated_at, session id), descending.
+    def newest_first(self, before: Position | None = None) -> Iterator[tuple[str, Record]]:
+        """Give every (session id, record) behind `before` in descending order of (updated_at, session id).
 
         That is nearly the order of writing, but not quite: who read the clock first may get the lock second.
         """
@@ -195,7 +200,7 @@ class Generation:
             order = [place for place in order if place[:2] < before]
         order.sort()
         for _at, session_id, entry in reversed(order):
-            yield self._read(session_id, entry)
+            yield session_id, self._read(session_id, entry)
 
     def read(self, session_id: str) -> Record | None:
         """Give the record as last written. Raises StoreDamagedError where the file does not hold what it held."""

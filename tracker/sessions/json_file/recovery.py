@@ -16,7 +16,6 @@ from tracker.sessions.json_file import text
 from tracker.sessions.json_file.generation import Generation
 from tracker.sessions.json_file.rewrite import Rewrite, sync_folder
 from tracker.sessions.legacy import read_record
-from tracker.sessions.model import Record, ShopperSession
 from tracker.sessions.store import StoreDamagedError
 
 log = logging.getLogger(__name__)
@@ -126,7 +125,7 @@ def mend(path: Path, generation: Generation) -> bool:
 
 
 def _cut(path: Path, generation: Generation, rest: bytes) -> None:
-    kept = _keep_bytes(path, "torn", rest) if rest.strip(b"\n}\0 ,") else None
+    kept = _keep_bytes(path, "torn", rest) if rest.strip(b"\0\t\r\n ,}") else None
     try:
         # In this order the last whole line is never without its foot.
         os.pwrite(generation.fd, text.FOOT, generation.end)
@@ -147,7 +146,7 @@ def _convert(path: Path, data: bytes, modified: int) -> bool:
         whole = json.loads(data)
         if not isinstance(whole, dict) or not all(map(text.is_session, whole.values())):
             return False
-        sessions = [read_record(session_id, raw, modified) for session_id, raw in text.spellable(whole).items()]
+        sessions = [read_record(session_id, raw, modified) for session_id, raw in whole.items()]
         lines = [
             text.line(session.session, session.to_record())
             for session in sorted(sessions, key=lambda session: session.updated_at)
@@ -164,24 +163,20 @@ def _convert(path: Path, data: bytes, modified: int) -> bool:
 
 def _write_all(path: Path, data: bytes) -> int:
     """Write anew every session that stands whole in the data."""
-    saved: dict[str, Record] = {}
+    now = time.time_ns() // 1_000_000
+    saved: dict[str, bytes] = {}
     for session_id, record in text.salvage(data):
-        saved.pop(session_id, None)
-        if record is not None:
-            saved[session_id] = _readable(session_id, record)
+        # Taken out before it is put in, so that the file stays in order of writing.
+        line = saved.pop(session_id, None)
+        with contextlib.suppress(ValueError, TypeError, RecursionError):
+            line = None if record is None else text.line(session_id, read_record(session_id, record, now).to_record())
+        if line is not None:
+            saved[session_id] = line
     with Rewrite(path) as rewrite:
-        for session_id, record in saved.items():
-            rewrite.add(text.line(session_id, record))
+        for line in saved.values():
+            rewrite.add(line)
         os.close(rewrite.publish())
     return len(saved)
-
-
-def _readable(session_id: str, record: Record) -> Record:
-    try:
-        ShopperSession.from_record(record)
-    except (KeyError, TypeError, ValueError, AttributeError):
-        return read_record(session_id, record, time.time_ns() // 1_000_000).to_record()
-    return record
 
 
 def repair(path: Path) -> Repaired:

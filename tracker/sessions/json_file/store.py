@@ -6,9 +6,11 @@ import contextlib
 import logging
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import starmap
 from pathlib import Path
 
 from tracker.sessions.json_file import recovery, text
@@ -16,7 +18,7 @@ from tracker.sessions.json_file.compaction import CompactionStoppedError, Copy, 
 from tracker.sessions.json_file.generation import CANNOT_WRITE, Generation
 from tracker.sessions.json_file.lock import FileLock
 from tracker.sessions.json_file.rewrite import Rewrite, make_folder, remove_leftover
-from tracker.sessions.legacy import read_record
+from tracker.sessions.legacy import RecordError, read_record
 from tracker.sessions.model import Record, ShopperSession
 from tracker.sessions.store import (
     Change,
@@ -39,6 +41,14 @@ COMPACT_FROM_BYTES = 1 << 20
 """Fewer dead bytes than this are left alone: rewriting a small file again and again would cost more than it saves."""
 
 REWRITE_PATIENCE_S = 30.0
+"""How long prune and compact, which are long work themselves, wait for a rewrite that another process has begun."""
+
+SHORT_PATIENCE_S = 1.0
+"""How long a request waits for one: who rewrites may be stopped."""
+
+REWRITE_AGAIN_S = 60.0
+"""After a rewrite that failed: on a full disk, the next one would fail just so, and cost as much."""
+
 _LEAST_FREE_BYTES = 1 << 20
 
 
@@ -60,6 +70,7 @@ class JsonFileStore:
         self._distrusted: tuple[int, int] | None = None
         """The inode whose flush failed: it is written anew before anything else is acknowledged."""
         self._compactor: threading.Thread | None = None
+        self._compact_not_before = 0.0
         self._stop = threading.Event()
         self._is_cleared = False
         self._is_closed = False
@@ -82,7 +93,7 @@ class JsonFileStore:
         with self._plain_errors():
             with self._writing() as generation:
                 record = generation.read(session_id)
-                old = None if record is None else _session(record)
+                old = None if record is None else _session(session_id, record)
                 new = change(old)
                 if new is not old:
                     generation.append(session_id, new.to_record())
@@ -94,10 +105,13 @@ class JsonFileStore:
         """See SessionStore."""
         with self._plain_errors():
             record = self._reading().read(session_id)
-        return None if record is None else _session(record)
+        return None if record is None else _session(session_id, record)
 
     def delete(self, session_id: str) -> bool:
-        """See SessionStore. Rewrites the file, so that no line of the session stays in it."""
+        """See SessionStore. Rewrites the file, so that no line of the session stays in it.
+
+        Where that fails the session is deleted all the same, and the next write tries again to rewrite the file.
+        """
         with self._plain_errors():
             with self._writing() as generation:
                 if generation.read(session_id) is None:
@@ -105,7 +119,8 @@ class JsonFileStore:
                 generation.append(session_id, None)
             self._flush(generation)
         try:
-            self.compact()
+            with self._plain_errors(), Rewrite(self.path, SHORT_PATIENCE_S) as rewrite:
+                self._compact_into(rewrite)
         except StoreError as error:
             log.warning("a session was deleted; its old lines go with the next rewrite of the file: %s", error)
         return True
@@ -113,7 +128,7 @@ class JsonFileStore:
     def iterate(self, before: Position | None = None) -> Iterator[ShopperSession]:
         """See SessionStore."""
         with self._plain_errors():
-            yield from map(_session, self._reading().newest_first(before))
+            yield from starmap(_session, self._reading().newest_first(before))
 
     def prune(self, cutoff: int, progress: Progress | None = None) -> int:
         """See SessionStore. Removes what was set aside before the cutoff, too: it holds sessions just as well."""
@@ -267,7 +282,7 @@ class JsonFileStore:
             raise
 
     def _written_anew(self, generation: Generation) -> Generation:
-        with Rewrite(self.path, REWRITE_PATIENCE_S) as rewrite:
+        with Rewrite(self.path, SHORT_PATIENCE_S) as rewrite:
             copy = Copy(generation, rewrite)
             copy.run(None, None, self._stop)
             self._generation = generation = self._published(copy)
@@ -302,10 +317,14 @@ class JsonFileStore:
             raise
 
     def _is_worth_compacting(self, generation: Generation) -> bool:
-        return generation.dead_bytes > max(generation.live_bytes, self._compact_from)
+        return generation.holds_deleted or generation.dead_bytes > max(generation.live_bytes, self._compact_from)
 
     def _compact_if_worth_it(self, generation: Generation) -> None:
-        if self._is_worth_compacting(generation) and (self._compactor is None or not self._compactor.is_alive()):
+        if (
+            self._is_worth_compacting(generation)
+            and time.monotonic() >= self._compact_not_before
+            and (self._compactor is None or not self._compactor.is_alive())
+        ):
             self._compactor = threading.Thread(target=self._compact_in_background, name="compactor", daemon=True)
             self._compactor.start()
 
@@ -320,6 +339,7 @@ class JsonFileStore:
         except (StoreBusyError, StoreClosedError):
             pass
         except StoreError as error:
+            self._compact_not_before = time.monotonic() + REWRITE_AGAIN_S
             log.warning("the session file could not be rewritten, and stays as it is: %s", error)
 
     @contextmanager
@@ -337,11 +357,16 @@ class JsonFileStore:
             raise StoreFullError(CANNOT_WRITE) from error
 
 
-def _session(record: Record) -> ShopperSession:
+def _session(session_id: str, record: Record) -> ShopperSession:
     try:
         session = ShopperSession.from_record(record)
     except (KeyError, TypeError, ValueError, AttributeError):
         # Not written by this version: what a hand or another system put on a line of its own is read as far as it goes.
-        session = read_record(str(record.get("session")), record, 0)
+        try:
+            session = read_record(session_id, record, 0)
+        except RecordError as error:
+            raise StoreDamagedError(f"A session in the file cannot be read: {error}.") from error
     at = text.updated_at(record)
-    return session if session.updated_at == at else replace(session, updated_at=at)
+    if (session.session, session.updated_at) == (session_id, at):
+        return session
+    return replace(session, session=session_id, updated_at=at)

@@ -18,7 +18,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
 
 import orjson
 
@@ -74,6 +73,23 @@ def updated_at(record: Record) -> int:
     return at if type(at) is int and at >= 0 else read_record("", record, 0).updated_at
 
 
+def _read_first(text: bytes) -> tuple[bytes, str, Record | None]:
+    """Read the line that stands first in the text. A record shows by itself where it ends, which is the last word.
+
+    Where a sector of the disk ends in the midst of the foot, a power failure leaves the comma of a later line, which
+    nobody was promised, behind a line that somebody was, and anything behind the comma.
+    """
+    text = text.removesuffix(b",")
+    try:
+        return text, *read_line(text)
+    except ValueError:
+        decoder, spelled = json.JSONDecoder(), text.decode("utf-8", "surrogateescape")
+        _session_id, end = decoder.raw_decode(spelled)
+        _record, end = decoder.raw_decode(spelled, end + 1)
+        text = spelled[:end].encode("utf-8", "surrogateescape")
+        return text, *read_line(text)
+
+
 class Scan:
     """Reads whole lines from a place in the file on, up to its end or to the first byte that does not fit."""
 
@@ -94,15 +110,15 @@ class Scan:
             if data[self.end : start] != joint_here:
                 return
             stop = data.find(b"\n", start)
-            # A record shows by itself whether it is whole: the last one needs no line break behind it.
-            text = data[start : stop if stop >= 0 else None].removesuffix(b",")
+            text = data[start : stop if stop >= 0 else None]
             try:
-                session_id, record = read_line(text)
+                text, session_id, record = _read_first(text)
+                line = Line(start, len(text), session_id, None if record is None else updated_at(record))
             except (ValueError, RecursionError):
                 return
             self.end, self.first = start + len(text), False
             self.lines += 1
-            yield Line(start, len(text), session_id, None if record is None else updated_at(record))
+            yield line
 
     @property
     def is_whole(self) -> bool:
@@ -123,26 +139,13 @@ def salvage(data: bytes) -> Iterator[tuple[str, Record | None]]:
         try:
             session_id = json.loads(key.group().rstrip().removesuffix(":"))
             record, end = decoder.raw_decode(text, place)
-            session_id, record = spellable(session_id), spellable(record)
-            line(session_id, record)
-        except (ValueError, TypeError, RecursionError):
+        except (ValueError, RecursionError):
             continue
         # A null is a deletion only as a line of its own: an event whose record is torn may hold one, too.
         is_line = text[key.start() - 1] == "\n" and text[end : end + 1] in {",", "\n"}
         if is_session(record) or (record is None and is_line):
             place = end
             yield session_id, record
-
-
-def spellable(value: Any) -> Any:
-    """Give a JSON value with what cannot be spelled in UTF-8 replaced, such as the half of a cut emoji."""
-    if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, list):
-        return [spellable(one) for one in value]
-    if isinstance(value, dict):
-        return {spellable(key): spellable(one) for key, one in value.items()}
-    return value
 
 
 def is_session(value: object) -> bool:

@@ -1,0 +1,348 @@
+"""Many processes on one file: a stuck one hangs nobody (C2), readers see whole writes (C4), nothing is lost (C1)."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from tests.support.children import Children
+from tests.support.shoppers import NOON, adds, beside, names, session
+from tracker.sessions.json_file import JsonFileStore
+from tracker.sessions.model import ShopperSession
+from tracker.sessions.store import SessionStore, StoreBusyError
+
+ANNA, BERT = "anna-0001", "bert-0002"
+DEADLINE_S = 2.0
+
+
+@pytest.fixture
+def children() -> Iterator[Children]:
+    with Children() as children:
+        yield children
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "sessions.json"
+    store = JsonFileStore(path)
+    store.update(ANNA, lambda _: session(ANNA, "old"))
+    store.update(BERT, lambda _: session(BERT, "old", at=NOON + 1))
+    store.close()
+    return path
+
+
+class Gate:
+    """A place where a child waits, and a test that knows when it is there."""
+
+    def __init__(self) -> None:
+        self._here, self._arrive = os.pipe()
+        self._open, self._let = os.pipe()
+
+    def pass_through(self) -> None:
+        os.write(self._arrive, b"!")
+        os.read(self._open, 1)
+
+    def await_arrival(self) -> None:
+        assert select.select([self._here], [], [], 20)[0], "nobody came"
+        os.read(self._here, 1)
+
+    def let_through(self) -> None:
+        os.write(self._let, b"!")
+
+
+def hold_the_lock(path: Path, gate: Gate) -> None:
+    def change(stored: ShopperSession | None) -> ShopperSession:
+        gate.pass_through()
+        return adds(ANNA, "from the holder")(stored)
+
+    store = JsonFileStore(path)
+    store.update(ANNA, change)
+    store.close()
+
+
+def busy_for(work: Callable[[], object]) -> float:
+    began = time.monotonic()
+    with pytest.raises(StoreBusyError):
+        work()
+    return time.monotonic() - began
+
+
+# --- C2 ---------------------------------------------------------------------------------------------------------------
+
+
+def test_a_stopped_lock_holder_makes_others_busy_within_two_seconds_and_all_is_well_when_it_goes_on(
+    path: Path, children: Children
+) -> None:
+    store, gate = JsonFileStore(path), Gate()
+    assert names(store.get(ANNA)) == {"old": 1}
+    holder = children.start(partial(hold_the_lock, path, gate))
+    gate.await_arrival()
+    os.kill(holder, signal.SIGSTOP)
+
+    asked: list[Callable[[], object]] = [
+        lambda: store.update(ANNA, adds(ANNA, "refused")),
+        lambda: store.update(ANNA, adds(ANNA, "refused")),
+        lambda: store.update(BERT, adds(BERT, "refused")),
+        lambda: store.delete(BERT),
+        lambda: store.prune(NOON * 2),
+        lambda: store.compact(),
+        lambda: JsonFileStore(path).update(BERT, adds(BERT, "refused")),
+    ]
+    with ThreadPoolExecutor(len(asked)) as pool:
+        assert max(pool.map(busy_for, asked)) < DEADLINE_S
+    began = time.monotonic()
+    assert store.check().problem is not None
+    assert time.monotonic() - began < DEADLINE_S
+    # What is known is still given.
+    assert names(store.get(ANNA)) == {"old": 1}
+    assert len(list(store.iterate())) == 2
+
+    os.kill(holder, signal.SIGCONT)
+    gate.let_through()
+    assert children.all_done()
+    assert names(store.update(ANNA, adds(ANNA, "taken"))) == {"old": 1, "from the holder": 1, "taken": 1}
+    assert names(store.get(BERT)) == {"old": 1}
+    assert store.check().problem is None
+    store.close()
+
+
+def test_a_lock_holder_that_is_killed_lets_go(path: Path, children: Children) -> None:
+    store, gate = JsonFileStore(path), Gate()
+    holder = children.start(partial(hold_the_lock, path, gate))
+    gate.await_arrival()
+    os.kill(holder, signal.SIGKILL)
+    assert names(store.update(ANNA, adds(ANNA, "taken"))) == {"old": 1, "taken": 1}
+    store.close()
+
+
+def test_a_stopped_rewrite_stops_neither_writes_nor_deletions(path: Path, children: Children) -> None:
+    store, gate = JsonFileStore(path), Gate()
+    for number in range(1000):
+        store.update(f"shopper-{number}", adds(f"shopper-{number}", "old", NOON + number))
+
+    def compact() -> None:
+        # Progress is told for the first time after 1,000 sessions, in the middle of the copy, without the lock.
+        JsonFileStore(path).compact(progress=lambda _done, _of: gate.pass_through())
+
+    stopped = children.start(compact)
+    gate.await_arrival()
+    os.kill(stopped, signal.SIGSTOP)
+    began = time.monotonic()
+    assert names(store.update(ANNA, adds(ANNA, "meanwhile"))) == {"old": 1, "meanwhile": 1}
+    assert store.delete(BERT)
+    assert time.monotonic() - began < DEADLINE_S
+    assert store.get(BERT) is None
+
+    os.kill(stopped, signal.SIGCONT)
+    for _ in range(2):
+        gate.let_through()
+    assert children.all_done()
+    # The rewrite had copied the deleted session's line; the next write sees to it that it goes.
+    store.update(ANNA, adds(ANNA, "afterwards"))
+    patience = time.monotonic() + 20
+    while BERT.encode() in path.read_bytes():
+        assert time.monotonic() < patience
+        time.sleep(0.01)
+    store.close()
+    fresh = JsonFileStore(path)
+    assert names(fresh.get(ANNA)) == {"old": 1, "meanwhile": 1, "afterwards": 1}
+    assert fresh.check().sessions == 1001
+    fresh.close()
+
+
+# --- C4 ---------------------------------------------------------------------------------------------------------------
+
+
+def write_in_turn(path: Path, name: str, count: int, compact_from: int, sessions: list[str]) -> None:
+    store = JsonFileStore(path, compact_from=compact_from)
+    for number in range(count):
+        who = sessions[number % len(sessions)]
+        store.update(who, adds(who, f"{name}.{number // len(sessions)}", NOON + number))
+    store.close()
+
+
+@pytest.mark.parametrize("compact_from", [1 << 20, 3000], ids=["appending", "rewriting all the time"])
+def test_readers_beside_writers_see_whole_writes_in_order_and_no_error(
+    path: Path, children: Children, compact_from: int
+) -> None:
+    sessions = [f"shopper-{number}" for number in range(4)]
+    for writer in range(2):
+        children.start(partial(write_in_turn, path, f"{writer}", 400, compact_from, sessions))
+    store = JsonFileStore(path)
+    reads = 0
+    last: dict[str, Counter[str]] = {who: Counter() for who in sessions}
+    while children.any_running():
+        for who in sessions:
+            found = names(store.get(who))
+            assert found >= last[who], "a later read knows less"
+            last[who] = found
+        walked = [one.session for one in store.iterate()]
+        assert len(walked) == len(set(walked))
+        for found in map(names, store.iterate()):
+            per_writer = Counter(name.partition(".")[0] for name in found)
+            whole = {f"{writer}.{number}" for writer, count in per_writer.items() for number in range(count)}
+            assert found.keys() == whole or found.keys() == {"old"}
+        reads += 1
+    assert reads > 20
+    everything = {f"{writer}.{number}": 1 for writer in range(2) for number in range(100)}
+    assert [names(store.get(who)) for who in sessions] == [everything] * 4
+    store.close()
+
+
+# --- C1 ---------------------------------------------------------------------------------------------------------------
+
+
+def test_rewrites_beside_four_writing_processes_lose_nothing(path: Path, children: Children) -> None:
+    sessions = [f"shopper-{number}" for number in range(3)]
+    inodes = set()
+    for writer in range(4):
+        children.start(partial(write_in_turn, path, f"{writer}", 300, 1 << 20, sessions))
+    store = JsonFileStore(path)
+    while children.any_running():
+        store.compact()
+        inodes.add(path.stat().st_ino)
+        assert store.prune(1) == 0
+    everything = {f"{writer}.{number}": 1 for writer in range(4) for number in range(100)}
+    for reader in (store, JsonFileStore(path)):
+        assert [names(reader.get(who)) for who in sessions] == [everything] * 3
+        reader.close()
+    assert len(inodes) > 3
+    assert len(json.loads(path.read_bytes())) == 5
+
+
+def test_threads_and_processes_that_delete_prune_and_write_agree(path: Path, children: Children) -> None:
+    """Each worker owns sessions that only it changes, so it knows what must be there, whatever the others do."""
+
+    def work(seed: int, store: SessionStore) -> None:
+        chance, owned = Random(seed), [f"worker-{seed}-{number}" for number in range(4)]
+        expected: dict[str, Counter[str]] = {who: Counter() for who in owned}
+        for number in range(80):
+            who = chance.choice(owned)
+            if chance.random() < 0.15:
+                assert store.delete(who) == bool(expected[who])
+                expected[who] = Counter()
+            else:
+                expected[who][f"{number}"] = 1
+                store.update(who, adds(who, f"{number}", NOON + number))
+            assert names(store.get(who)) == expected[who]
+        for who in owned:
+            assert names(store.get(who)) == expected[who]
+
+    def threads(base: int) -> None:
+        store = JsonFileStore(path, compact_from=2000)
+        with ThreadPoolExecutor(3) as pool:
+            for done in [pool.submit(work, base + index, store) for index in range(3)]:
+                done.result()
+        store.close()
+
+    for base in (0, 10, 20):
+        children.start(partial(threads, base))
+    assert children.all_done()
+    assert JsonFileStore(path).check().problem is None
+    assert beside(path) == set()
+
+
+# --- forks ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_store_used_before_a_fork_is_safe_in_parent_and_children(path: Path, children: Children) -> None:
+    store = JsonFileStore(path)
+    store.update(ANNA, adds(ANNA, "before"))
+
+    def add(name: str) -> None:
+        for number in range(50):
+            store.update(ANNA, adds(ANNA, f"{name}.{number}"))
+
+    for child in range(3):
+        children.start(partial(add, f"child {child}"))
+    add("parent")
+    assert children.all_done()
+    expected = {f"{who}.{number}" for who in ("child 0", "child 1", "child 2", "parent") for number in range(50)}
+    assert names(store.get(ANNA)) == dict.fromkeys({"old", "before", *expected}, 1)
+    store.close()
+
+
+def test_a_fork_in_the_middle_of_a_write_leaves_the_child_a_store_that_works(path: Path, children: Children) -> None:
+    store, gate, forked = JsonFileStore(path), Gate(), Gate()
+
+    def slow(stored: ShopperSession | None) -> ShopperSession:
+        gate.pass_through()
+        return adds(ANNA, "parent")(stored)
+
+    def child() -> None:
+        # The parent holds the lock, so this is busy; it is not stuck for ever.
+        assert busy_for(lambda: store.update(ANNA, adds(ANNA, "refused"))) < DEADLINE_S
+        forked.pass_through()
+        store.update(ANNA, adds(ANNA, "child"))
+        store.close()
+
+    writing = threading.Thread(target=store.update, args=(ANNA, slow))
+    writing.start()
+    gate.await_arrival()
+    children.start(child)
+    forked.await_arrival()
+    gate.let_through()
+    writing.join()
+    forked.let_through()
+    assert children.all_done()
+    assert names(store.update(ANNA, adds(ANNA, "after"))) == {"old": 1, "parent": 1, "child": 1, "after": 1}
+    store.close()
+
+
+# --- D5 ---------------------------------------------------------------------------------------------------------------
+
+
+def test_what_a_killed_rewrite_left_is_removed_at_the_next_start(path: Path) -> None:
+    path.with_name("sessions.json.new").write_bytes(b'{\n"anna-0001":{"sess')
+    store = JsonFileStore(path)
+    assert names(store.get(ANNA)) == {"old": 1}
+    assert beside(path) == set()
+    store.close()
+
+
+def test_a_rewrite_that_goes_on_is_not_taken_for_a_left_over(path: Path, children: Children) -> None:
+    gate = Gate()
+
+    def compact() -> None:
+        JsonFileStore(path).compact(progress=lambda _done, _of: gate.pass_through())
+
+    children.start(compact)
+    gate.await_arrival()
+    store = JsonFileStore(path)
+    store.update(ANNA, adds(ANNA, "meanwhile"))
+    assert beside(path) == {"sessions.json.new"}
+    gate.let_through()
+    assert children.all_done()
+    assert beside(path) == set()
+    assert names(store.get(ANNA)) == {"old": 1, "meanwhile": 1}
+    store.close()
+
+
+def test_rewrites_killed_again_and_again_leave_one_file_at_most(path: Path, children: Children) -> None:
+    for _ in range(10):
+        gate = Gate()
+
+        def compact(gate: Gate = gate) -> None:
+            JsonFileStore(path).compact(progress=lambda _done, _of: gate.pass_through())
+
+        killed = children.start(compact)
+        gate.await_arrival()
+        os.kill(killed, signal.SIGKILL)
+        assert children.wait(killed) == -signal.SIGKILL
+        assert beside(path) == {"sessions.json.new"}
+    store = JsonFileStore(path)
+    store.update(ANNA, adds(ANNA, "after"))
+    assert beside(path) == set()
+    store.close()

@@ -1,0 +1,158 @@
+"""Proves that /openapi.json is valid, complete, and true: what it says is what the service does."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema_rs
+import pytest
+import schemathesis
+from flask import Flask
+from hypothesis import HealthCheck, given, settings
+from schemathesis import GenerationMode
+from schemathesis.specs.openapi.checks import negative_data_rejection
+
+from tests.integration.conftest import ADMIN_TOKEN
+from tracker.app import create_app
+from tracker.config import Config
+from tracker.ingest.events import EventLimits
+from tracker.ingest.schemas import ingest_schemas
+
+OWNER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+UNDOCUMENTED = {"/", "/docs", "/docs/page.js", "/docs/assets/<path:name>", "/openapi.json"}
+"""The pages that show the documents."""
+KNOWN_SESSION = "a-session-that-is-stored"
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    folder = tmp_path_factory.mktemp("openapi")
+    app = create_app(Config(storage_file=folder / "sessions.json", admin_token=ADMIN_TOKEN))
+    events = {"/": [{"type": "view", "ts": 1712345678901}]}
+    body = {"session": KNOWN_SESSION, "itemsInCart": 1, "timeOnPage": {"/": 1}, "events": events}
+    assert app.test_client().post("/ingest", json=body).status_code == 200
+    return app
+
+
+@pytest.fixture(scope="module")
+def document(app: Flask) -> dict[str, Any]:
+    reply = app.test_client().get("/openapi.json")
+    assert reply.status_code == 200
+    found: dict[str, Any] = reply.get_json()
+    return found
+
+
+@pytest.fixture(scope="module")
+def api(app: Flask) -> Any:
+    return schemathesis.openapi.from_wsgi("/openapi.json", app)
+
+
+OPERATIONS = [
+    ("/ingest", "POST"),
+    ("/events", "POST"),
+    ("/askai", "POST"),
+    ("/sessions", "GET"),
+    ("/sessions/{session_id}", "GET"),
+    ("/sessions/{session_id}", "DELETE"),
+    ("/health", "GET"),
+    ("/healthz", "GET"),
+]
+
+
+# Not schemathesis' own way with pytest: its 4.32 does not know pytest 9.2's items.
+@pytest.mark.parametrize(("path", "method"), OPERATIONS)
+def test_what_the_document_allows_is_taken_and_answered_as_it_says(api: Any, path: str, method: str) -> None:
+    explore(api[path][method], GenerationMode.POSITIVE)
+
+
+@pytest.mark.parametrize(("path", "method"), [one for one in OPERATIONS if not one[0].startswith("/health")])
+def test_what_the_document_does_not_allow_is_refused_as_it_says(api: Any, path: str, method: str) -> None:
+    """Not for /health, which takes nothing that could be wrong."""
+    # By design a query's unknown parameters are passed over, as anything may be added to an address on its way; and the
+    # token that is missing in a case is put in below. That bad values are refused is in test_errors_and_headers.py.
+    lenient = [negative_data_rejection] if path == "/sessions" else []
+    explore(api[path][method], GenerationMode.NEGATIVE, lenient)
+
+
+def explore(operation: Any, mode: GenerationMode, excluded: list[Any] | None = None) -> None:
+    """Hold all of schemathesis' checks against so many requests of that mode."""
+
+    @given(case=operation.as_strategy(generation_mode=mode))
+    @settings(max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+    def check(case: schemathesis.Case[Any]) -> None:
+        case.call_and_validate(headers=OWNER, excluded_checks=excluded)
+
+    check()
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "request_"),
+    [
+        ("/sessions", "GET", {"query": {"limit": 1}}),
+        ("/sessions/{session_id}", "GET", {"path_parameters": {"session_id": KNOWN_SESSION}}),
+        ("/askai", "POST", {"body": KNOWN_SESSION, "media_type": "text/plain"}),
+    ],
+)
+def test_what_is_known_is_answered_as_the_document_says(
+    api: Any, path: str, method: str, request_: dict[str, Any]
+) -> None:
+    reply = api[path][method].Case(**request_).call_and_validate(headers=OWNER)
+    assert reply.status_code == 200
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            if method in {"get", "post", "put", "patch", "delete"}:
+                yield path, method, operation
+
+
+def test_the_document_is_openapi_3_1(document: dict[str, Any]) -> None:
+    assert document["openapi"].startswith("3.1.")
+    assert document["info"]["title"]
+    for schema_ in document["components"]["schemas"].values():
+        jsonschema_rs.meta.validate({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema_})
+    text = json.dumps(document)
+    for reference in set(re.findall(r'"\$ref": "#/([^"]+)"', text)):
+        place: Any = document
+        for step in reference.split("/"):
+            place = place[step]
+        assert place
+    assert '"nullable"' not in text, "that was OpenAPI 3.0"
+
+
+def test_every_operation_is_named_described_and_says_how_it_fails(document: dict[str, Any]) -> None:
+    names = [operation["operationId"] for _, _, operation in operations(document) if "operationId" in operation]
+    assert len(names) == len(set(names))
+    for path, method, operation in operations(document):
+        assert operation["summary"], (method, path)
+        assert "200" in operation["responses"], (method, path)
+        if method == "post":
+            assert operation["requestBody"]["content"], (method, path)
+            assert {"400", "413", "422", "503"} <= operation["responses"].keys(), (method, path)
+        if path.startswith("/sessions"):
+            assert operation["security"] == [{"owner": []}], (method, path)
+            assert {"401", "403"} <= operation["responses"].keys(), (method, path)
+
+
+def test_every_route_is_in_the_document_or_known_not_to_be(app: Flask, document: dict[str, Any]) -> None:
+    told = {(path, method.upper()) for path, method, _ in operations(document)}
+    routed = {
+        (re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule), method)
+        for rule in app.url_map.iter_rules()
+        if rule.rule not in UNDOCUMENTED
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    assert told == routed == {(path, method) for path, method in OPERATIONS}
+    assert {rule.rule for rule in app.url_map.iter_rules()} >= UNDOCUMENTED, "the list names only what there is"
+
+
+def test_both_shapes_are_in_the_document_with_every_key_that_is_read(document: dict[str, Any]) -> None:
+    limits = EventLimits(event_bytes=1, depth=5, body_events=1, pages=1)
+    body = document["paths"]["/ingest"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    shapes = [document["components"]["schemas"][one["$ref"].rpartition("/")[2]] for one in body["anyOf"]]
+    for shape, expected in zip(shapes, ingest_schemas(limits), strict=True):
+        assert shape["properties"].keys() == expected().fields.keys()
