@@ -62,7 +62,7 @@ def create_app(
 
     register_request_log(app)
     register_security_headers(app)
-    register_origins(app, AllowedOrigins(config.allowed_origins), PUBLIC_PATHS, for_pixels=PUBLIC_PATHS - {"/askai"})
+    register_origins(app, AllowedOrigins(config.allowed_origins), PUBLIC_PATHS, for_pixels=frozenset({"/ingest"}))
     api = register_api(app)
     # After the API, which brings a handler of its own for HTTP errors.
     register_errors(app)

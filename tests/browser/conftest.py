@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.support.gunicorn_server import GunicornServer, wait_until
 from tests.support.plain_shop import PlainShop
@@ -17,30 +15,6 @@ from tests.support.weak_link import WeakLink
 
 AXE = Path(__file__).parents[1] / "support" / "axe" / "axe.min.js"
 SIZES = {"phone": {"width": 390, "height": 844}, "desktop": {"width": 1280, "height": 800}}
-_ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    path = os.environ.get("CHROMIUM") or next(
-        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-    )
-    if path is None:
-        pytest.skip("no Chromium: install one (apt install chromium), or name its path in CHROMIUM")
-    with sync_playwright() as playwright:
-        # Playwright switches the back/forward cache off; shoppers have it.
-        started = playwright.chromium.launch(
-            executable_path=path, args=_ARGUMENTS, ignore_default_args=["--disable-back-forward-cache"]
-        )
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="session")

@@ -389,20 +389,6 @@ def shop(service: str, head: str = "", port: int = 0) -> Iterator[str]:
             httpd.shutdown()
 
 
-@pytest.fixture
-def browser() -> Iterator[Browser]:
-    executable = shutil.which("chromium") or shutil.which("google-chrome")
-    if executable is None:
-        pytest.skip("no browser here: install chromium, for example with apt")
-    from playwright.sync_api import sync_playwright
-
-    switches = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=executable, args=switches)
-        yield chromium
-        chromium.close()
-
-
 def sessions(server: GunicornServer) -> Mapping[str, Any]:
     return {name: record for name, record in server.stored().items() if record is not None}
 
