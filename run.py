@@ -159,17 +159,27 @@ def make_env_file(folder: Path) -> None:
 # --- Commands ---------------------------------------------------------------------------------------------------------
 
 
-def address() -> "tuple[str, int]":
-    """Give the host and port to serve at: from the environment, then .env, then as gunicorn.conf.py has them."""
+def settings() -> "dict[str, str]":
+    """Give what the environment says, and below it .env."""
     # python-dotenv stands in .venv only; asking it keeps one reader of .env, and one set of rules for quotes.
     code = "import dotenv, json; print(json.dumps(dotenv.dotenv_values('.env')))"
     answer = subprocess.run([str(PYTHON), "-c", code], stdout=subprocess.PIPE, check=True, cwd=str(ROOT))
-    values = {**json.loads(answer.stdout), **os.environ}
+    return {**json.loads(answer.stdout), **os.environ}
+
+
+def address(values: "dict[str, str]") -> "tuple[str, int]":
+    """Give the host and port to serve at: from these settings, then as gunicorn.conf.py has them."""
     host = (values.get("HOST") or "").strip() or "127.0.0.1"
     port = (values.get("PORT") or "").strip() or "8000"
     if not port.isdecimal() or not 1 <= int(port) <= 65535:
         raise StopError("PORT must be a whole number from 1 to 65535")
     return host, int(port)
+
+
+def demo_shop(values: "dict[str, str]", host: str) -> bool:
+    """Say whether the demo shop is to be open: as set, and else where only this machine can reach it."""
+    wanted = (values.get("DEMO_SHOP") or "").strip().lower()
+    return wanted == "on" if wanted else host in ("127.0.0.1", "::1", "localhost")
 
 
 def check_free(host: str, port: int) -> None:
@@ -191,10 +201,15 @@ def serve(arguments: argparse.Namespace, more: "list[str]") -> int:
     """Set up, then become Gunicorn: no process of ours remains, so signals reach it directly."""
     set_up("requirements.txt")
     make_env_file(ROOT)
-    host, port = address()
+    values = settings()
+    host, port = address(values)
     check_free(host, port)
     shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, "[{}]".format(host) if ":" in host else host)
-    for name, path in (("service", "/"), ("docs", "/docs"), ("health", "/health")):
+    pages = [("service", "/"), ("docs", "/docs"), ("health", "/health")]
+    if demo_shop(values, host):
+        os.environ["DEMO_SHOP"] = "on"
+        pages.insert(0, ("demo", "/demo"))
+    for name, path in pages:
         print("  {:<8} http://{}:{}{}".format(name, shown, port, path))
     print("Ctrl-C stops it.", flush=True)
     os.chdir(str(ROOT))

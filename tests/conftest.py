@@ -1,16 +1,44 @@
-"""When a test may be skipped: a thorough one unless asked for, and nothing else where CI=true."""
+"""The browser of the tests, and when a test may be skipped: a thorough one unless asked for, none where CI=true."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+import shutil
+from collections.abc import Generator, Iterator
 
 import pytest
 from hypothesis import settings
+from playwright.sync_api import Browser, sync_playwright
 
 # No timing is asserted here: a busy machine must not fail a property.
 settings.register_profile("service", deadline=None)
 settings.load_profile("service")
+
+_CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A real Chromium, shared by all tests: Playwright runs but once at a time, and beside no other event loop."""
+    path = os.environ.get("CHROMIUM") or next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+    )
+    if path is None:
+        pytest.skip("no Chromium: install one (apt install chromium), or name its path in CHROMIUM")
+    with sync_playwright() as playwright:
+        # Playwright switches the back/forward cache off; shoppers have it.
+        started = playwright.chromium.launch(
+            executable_path=path, args=_CHROMIUM_ARGUMENTS, ignore_default_args=["--disable-back-forward-cache"]
+        )
+        yield started
+        started.close()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -21,6 +21,9 @@ from tracker.owner.blueprint import owner_blueprint
 from tracker.sessions.json_file import JsonFileStore
 from tracker.sessions.merge import SessionLimits
 from tracker.sessions.store import SessionStore
+from tracker.storefront.blueprint import storefront_blueprint, storefront_script
+from tracker.storefront.commands import simulate_command
+from tracker.storefront.demo import demo_blueprint
 from tracker.web.docs import register_api
 from tracker.web.errors import register_errors
 from tracker.web.health import health_blueprint
@@ -63,7 +66,7 @@ def create_app(
 
     register_request_log(app)
     register_security_headers(app)
-    register_origins(app, AllowedOrigins(config.allowed_origins), PUBLIC_PATHS)
+    register_origins(app, AllowedOrigins(config.allowed_origins), PUBLIC_PATHS, for_pixels=frozenset({"/ingest"}))
     api = register_api(app)
     # After the API, which brings a handler of its own for HTTP errors.
     register_errors(app)
@@ -80,7 +83,12 @@ def create_app(
     api.register_blueprint(askai_blueprint(store, advisor))
     api.register_blueprint(owner_blueprint(store, config.admin_token))
     api.register_blueprint(health_blueprint(store, lambda: [shop.problem] if shop.problem else []))
-    register_commands(app, store, advisor, session_limits)
+    script = storefront_script()
+    app.register_blueprint(storefront_blueprint(config.storefront_script, script))
+    if config.demo_shop:
+        app.register_blueprint(demo_blueprint(store.get, script))
+    register_commands(app, store, advisor, session_limits, config.shop_file)
+    app.cli.add_command(simulate_command)
     return app
 
 

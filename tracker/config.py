@@ -61,6 +61,18 @@ def _log_level(value: str) -> str:
     return value.upper()
 
 
+def _switch(value: str) -> bool:
+    if value.lower() not in {"on", "off"}:
+        raise ValueError("on or off")
+    return value.lower() == "on"
+
+
+def _script_name(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}\.js", value):
+        raise ValueError("a file name like storefront.js")
+    return value
+
+
 def _url(value: str) -> str:
     if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", value):
         raise ValueError("an address that begins with http:// or https://")
@@ -147,6 +159,19 @@ class Config:
         _whole_number(1, 1000),
         16,
         "How many questions one process puts to the model at once; fewer than its 24 threads.",
+    )
+    storefront_script: str = _setting(
+        "STOREFRONT_SCRIPT",
+        _script_name,
+        "storefront.js",
+        "The name that the storefront script is served under; blockers know names like tracker.js.",
+    )
+    demo_shop: bool = _setting(
+        "DEMO_SHOP",
+        _switch,
+        False,
+        "on: a shop to try everything out stands at /demo. `python3 run.py` turns it on where only this machine can"
+        " reach the service.",
     )
     trusted_proxies: int = _setting(
         "TRUSTED_PROXIES",

@@ -146,7 +146,7 @@ def test_ask_says_how_the_model_failed(make_app: MakeApp) -> None:
         result = run(app, "ask", ANNA)
         (answer,) = facts(app, "ask", ANNA)
 
-    assert "decided by: rules, since the model failed (unreachable), confidence 0.70" in result.stdout
+    assert "decided by: rules, without the model (unreachable), confidence 0.70" in result.stdout
     assert answer["fault"] == "unreachable"
     assert "gsk_" not in result.output
 

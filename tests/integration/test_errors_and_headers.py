@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from playwright.sync_api import Browser
 
 from tests.integration.conftest import ADMIN_TOKEN, MakeApp, StartServer
 from tests.support.fake_groq import FakeGroq
@@ -281,6 +281,8 @@ def test_a_listed_origin_may_post_and_read_and_preflight(closed: FlaskClient, pa
 @pytest.mark.parametrize("path", PUBLIC)
 @pytest.mark.parametrize("origin", FOREIGN_ORIGINS)
 def test_a_foreign_origin_is_refused_and_writes_nothing(closed: FlaskClient, path: str, origin: str) -> None:
+    if (path, origin) == ("/ingest", "null"):
+        return  # a shop's custom pixel posts from a frame without an origin: see the test below
     reply = closed.post(path, data=SESSION if path == "/askai" else BODY, headers={"Origin": origin})
 
     assert_one_shape(reply, 403, "origin_not_allowed")
@@ -288,6 +290,14 @@ def test_a_foreign_origin_is_refused_and_writes_nothing(closed: FlaskClient, pat
     assert closed.get("/sessions", headers=OWNER).get_json()["sessions"] == []
     preflight = closed.options(path, headers={"Origin": origin, "Access-Control-Request-Method": "POST"})
     assert "Access-Control-Allow-Origin" not in preflight.headers
+
+
+def test_a_frame_without_an_origin_may_report_a_purchase(closed: FlaskClient) -> None:
+    reply = closed.post("/ingest", data=BODY, headers={"Origin": "null"})
+
+    assert reply.status_code == 200
+    # It cannot read the answer, and needs not.
+    assert "Access-Control-Allow-Origin" not in reply.headers
 
 
 @pytest.mark.parametrize("origins", [(), (EXACT,), (PATTERN,), ALLOWED])
@@ -440,36 +450,28 @@ def test_a_deleted_session_is_gone_from_every_answer_and_from_the_file(client: F
 
 # --- /docs in a browser ---------------------------------------------------------------------------------------------
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
-
-@pytest.mark.skipif(CHROMIUM is None, reason="no browser: apt-get install chromium")
-def test_the_docs_page_renders_from_here_alone_and_breaks_no_policy(server: GunicornServer) -> None:
-    from playwright.sync_api import sync_playwright
-
-    flags = "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync"
+def test_the_docs_page_renders_from_here_alone_and_breaks_no_policy(server: GunicornServer, browser: Browser) -> None:
     asked: list[str] = []
     said: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*flags.split(), "--no-first-run"])
-        try:
-            page = browser.new_page()
-            page.on("request", lambda request: asked.append(request.url))
-            page.on("requestfailed", lambda request: said.append(f"failed: {request.url}"))
-            page.on("pageerror", lambda error: said.append(f"error: {error}"))
-            page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
-            page.add_init_script(
-                "window.broken = [];"
-                "addEventListener('securitypolicyviolation', e => broken.push(e.violatedDirective + e.blockedURI));"
-            )
-            page.goto(f"{server.url}/docs")
-            page.wait_for_selector(".opblock")
-            page.locator(".opblock", has_text="/ingest").first.click()
-            page.wait_for_selector(".opblock.is-open .responses-table")
-            shown = page.locator(".opblock-summary-path").all_inner_texts()
-            broken = page.evaluate("window.broken")
-        finally:
-            browser.close()
+    page = browser.new_page()
+    try:
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("requestfailed", lambda request: said.append(f"failed: {request.url}"))
+        page.on("pageerror", lambda error: said.append(f"error: {error}"))
+        page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+        page.add_init_script(
+            "window.broken = [];"
+            "addEventListener('securitypolicyviolation', e => broken.push(e.violatedDirective + e.blockedURI));"
+        )
+        page.goto(f"{server.url}/docs")
+        page.wait_for_selector(".opblock")
+        page.locator(".opblock", has_text="/ingest").first.click()
+        page.wait_for_selector(".opblock.is-open .responses-table")
+        shown = page.locator(".opblock-summary-path").all_inner_texts()
+        broken = page.evaluate("window.broken")
+    finally:
+        page.close()
 
     assert {path.replace("\u200b", "") for path in shown} >= {"/ingest", "/events", "/askai", "/sessions", "/health"}
     assert [url for url in asked if not url.startswith((f"{server.url}/", "data:"))] == []

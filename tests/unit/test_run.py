@@ -238,3 +238,18 @@ def test_elsewhere_a_skip_is_a_skip(tmp_path: Path) -> None:
 
 def test_an_expected_failure_is_no_skip(tmp_path: Path) -> None:
     assert "1 xfailed" in run_pytest(tmp_path, EXPECTED_FAILURE, CI="true").stdout
+
+
+@pytest.mark.parametrize(
+    ("setting", "host", "is_open"),
+    [
+        (None, "127.0.0.1", True),
+        ("", "::1", True),
+        (None, "0.0.0.0", False),
+        (None, "192.0.2.1", False),
+        ("off", "127.0.0.1", False),
+        ("on", "0.0.0.0", True),
+    ],
+)
+def test_the_demo_shop_is_open_where_only_this_machine_sees_it(setting: str | None, host: str, is_open: bool) -> None:
+    assert run.demo_shop({} if setting is None else {"DEMO_SHOP": setting}, host) is is_open

@@ -17,6 +17,8 @@ SERVING = {"HOST": "127.0.0.1", "PORT": "8000", "WEB_CONCURRENCY": "2"}
 
 def written(default: Any) -> str:
     """Give a default as it is written in .env."""
+    if isinstance(default, bool):
+        return "on" if default else "off"
     return ",".join(default) if isinstance(default, tuple) else str(default)
 
 

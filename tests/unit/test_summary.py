@@ -254,8 +254,8 @@ def test_locale_and_return_are_taken_only_in_their_own_form() -> None:
     assert locale("pt-BR", 7, None) == "pt-BR"
     for wrong in ("", "german", "de-AT; say free", "DE", "d", "de\n", "de_AT", "../de"):
         assert locale(wrong) == ""
-    for value, returning in ((True, True), ("true", False), (1, False), (None, False)):
-        assert with_events({"type": "view", "ts": 1, "returning": value}).returning is returning
+    for value, returning in ((2, True), (9, True), ("2", False), (1, False), (True, False), (None, False)):
+        assert with_events({"type": "view", "ts": 1, "visit": value}).returning is returning
 
 
 def test_popups_that_the_script_reports_are_counted() -> None:

@@ -57,7 +57,7 @@ class SessionSummary:
     hesitating: bool = False
     """The cart was looked at again and again, or left standing, with something in it."""
     returning: bool = False
-    """The script knows this visitor from an earlier visit."""
+    """The script knows this browser from an earlier visit."""
     locale: str = ""
     """The shopper's language and country, such as de-AT."""
     interests: tuple[str, ...] = ()
@@ -117,7 +117,7 @@ def summarise(session: ShopperSession, now_ms: int) -> SessionSummary:
         cart_adds=adds,
         cart_visits=cart_visits,
         hesitating=hesitating,
-        returning=any(event.get("returning") is True for event in events),
+        returning=any(map(_is_later_visit, events)),
         locale=_locale(events),
         interests=tuple(label for label, _weight in interests.most_common(INTERESTS)),
         popups_shown=counts["popup_shown"],
@@ -157,6 +157,12 @@ def _visits(session: ShopperSession, kind: str) -> int:
         if page_kind(page) == kind
         for event in events
     )
+
+
+def _is_later_visit(event: Event) -> bool:
+    # The storefront script counts a browser's visits.
+    visit = event.get("visit")
+    return type(visit) is int and visit > 1
 
 
 def _locale(events: Iterable[Event]) -> str:

@@ -4,20 +4,29 @@ terminal.py    how commands speak: to people, to machines, and when something fa
 sessions.py    flask sessions: list, show, export, import, delete, prune, repair, compact
 importing.py   what `flask sessions import` can read
 ask.py         flask ask
+advice.py      flask shop, flask explain, flask replay
 """
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from flask import Flask
 
 from tracker.askai.advisor import Advisor
+from tracker.cli.advice import explain_command, replay_command, shop_group
 from tracker.cli.ask import ask_command
 from tracker.cli.sessions import sessions_group
 from tracker.sessions.merge import SessionLimits
 from tracker.sessions.store import SessionStore
 
 
-def register_commands(app: Flask, store: SessionStore, advisor: Advisor, limits: SessionLimits) -> None:
+def register_commands(
+    app: Flask, store: SessionStore, advisor: Advisor, limits: SessionLimits, shop_file: Path
+) -> None:
     """Add the commands to the flask command line."""
     app.cli.add_command(sessions_group(store, limits))
     app.cli.add_command(ask_command(store, advisor))
+    app.cli.add_command(shop_group(shop_file))
+    app.cli.add_command(explain_command(store))
+    app.cli.add_command(replay_command(store, advisor))

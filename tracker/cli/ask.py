@@ -17,8 +17,8 @@ def ask_command(store: SessionStore, advisor: Advisor) -> click.Command:
     @as_json
     @plain_failures()
     def ask(session_id: str, for_machines: bool) -> None:
-        """Ask whether a popup would help the shopper of session ID now."""
-        advice = advisor.advise(found(store, session_id))
+        """Ask whether a popup would help the shopper of session ID now. Uses up none of the shopper's popups."""
+        advice = advisor.preview(found(store, session_id), ask=True)
         decision = advice.decision
         if for_machines:
             facts = {"session": session_id, "source": advice.source, "fault": advice.fault}
@@ -26,7 +26,7 @@ def ask_command(store: SessionStore, advisor: Advisor) -> click.Command:
             return
         say(f"show: {decision.message}" if decision.show_popup else "show nothing")
         say(f"because: {decision.reason}")
-        fault = f", since the model failed ({advice.fault})" if advice.fault else ""
+        fault = f", without the model ({advice.fault})" if advice.fault else ""
         say(f"decided by: {advice.source}{fault}, confidence {decision.confidence:.2f}")
 
     return ask

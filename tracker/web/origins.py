@@ -36,8 +36,13 @@ class AllowedOrigins:
         return self.takes_all or any(allowed.match(origin.lower()) for allowed in self._allowed)
 
 
-def register_origins(app: Flask, origins: AllowedOrigins, paths: frozenset[str]) -> None:
+def register_origins(
+    app: Flask, origins: AllowedOrigins, paths: frozenset[str], for_pixels: frozenset[str] = frozenset()
+) -> None:
     """Let pages of the allowed origins, and of the service itself, use these paths; refuse all others.
+
+    `for_pixels` are those of the paths that take posts of pages without an origin too: a shop's custom pixel runs in
+    such a frame, and browsers send `Origin: null` from there.
 
     Without credentials always. CORS alone only hides the answer from a foreign page; the refusal keeps it from writing
     sessions and from spending the owner's model calls.
@@ -64,6 +69,8 @@ def register_origins(app: Flask, origins: AllowedOrigins, paths: frozenset[str])
             log.warning("ALLOWED_ORIGINS is not set: pages of any site may post to this service")
         origin = request.headers.get("Origin")
         if request.path not in paths or request.method == "OPTIONS" or origin is None:
+            return
+        if origin == "null" and request.path in for_pixels:
             return
         if not origins.allow(origin) and origin != request.host_url.rstrip("/"):
             raise ApiError(

@@ -1,0 +1,176 @@
+"""The demo shop: the whole loop from the first page to the purchase, on a phone and on a desktop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.browser.conftest import SIZES, Told, axe_violations, done, session_of
+from tests.support.fake_groq import FakeGroq
+from tests.support.gunicorn_server import GunicornServer, wait_until
+
+MESSAGE = "Would you like a hand with your order?"
+
+
+@pytest.fixture(scope="module")
+def groq() -> Iterator[FakeGroq]:
+    with FakeGroq() as fake:
+        fake.decision |= {"message": MESSAGE, "delay_ms": 100}
+        yield fake
+
+
+@pytest.fixture(scope="module")
+def advised(groq: FakeGroq, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GunicornServer]:
+    """The service with the demo shop and a model that is for showing a popup."""
+    settings = {"DEMO_SHOP": "on", "GROQ_API_KEY": "made-up", "GROQ_BASE_URL": groq.base_url}
+    with GunicornServer(tmp_path_factory.mktemp("demo"), env=settings) as started:
+        yield started
+
+
+@pytest.fixture(params=SIZES)
+def context(browser: Browser, request: pytest.FixtureRequest) -> Iterator[BrowserContext]:
+    phone = request.param == "phone"
+    made = browser.new_context(viewport=SIZES[request.param], has_touch=phone, is_mobile=phone)  # type: ignore[arg-type]
+    yield made
+    made.close()
+
+
+def test_the_whole_loop(advised: GunicornServer, page: Page, told: Told) -> None:
+    page.goto(f"{advised.url}/demo")
+    page.click("#consent-yes")
+    session = session_of(page)
+    page.click("#hero-shop")
+    page.click("a.card[href$=stone-teapot]")
+    page.fill("input[name=quantity]", "2")
+    page.click("#add-to-cart")
+    page.wait_for_timeout(700)  # as a shopper, who looks at the drawer
+    page.click("#drawer-cart")
+    page.wait_for_selector("storefront-popup >> #card", timeout=30_000)
+    expect(page.get_by_role("dialog", name=MESSAGE)).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("storefront-popup")).to_have_count(0)
+    page.click("[name=plus]")
+    expect(page.locator("output")).to_have_text("3")
+    page.wait_for_timeout(1500)
+    expect(page.locator("storefront-popup")).to_have_count(0)
+    page.click("#checkout")
+    page.click("#place-order")
+    page.wait_for_selector("#thanks")
+
+    def seen() -> list[tuple[str, str, str]]:
+        # How far a page scrolls depends on the fonts.
+        return [event for event in done(advised.stored().get(session)) if event[1] != "scroll"]
+
+    expected = [
+        ("/", "view", ""),
+        ("/", "click", "#hero-shop"),
+        ("/collections/all", "view", ""),
+        ("/collections/all", "click", "a.card"),
+        ("/products/stone-teapot", "view", ""),
+        ("/products/stone-teapot", "click", "#add-to-cart"),
+        ("/products/stone-teapot", "add_to_cart", ""),
+        ("/products/stone-teapot", "click", "#drawer-cart"),
+        ("/cart", "view", ""),
+        ("/cart", "popup_shown", ""),
+        ("/cart", "popup_dismissed", ""),
+        ("/cart", "click", "button[plus]"),
+        ("/cart", "add_to_cart", ""),
+        ("/cart", "click", "#checkout"),
+        ("/checkout", "checkout_started", ""),
+        ("/checkout", "checkout_completed", ""),
+    ]
+    wait_until(lambda: seen() == expected, f"{seen()} is what was done")
+    record = advised.stored()[session]
+    assert record["itemsInCart"] == 0, "what was bought is no longer in the cart"
+    bought = record["events"]["/checkout"][-1]
+    assert (bought["items"], bought["total"], bought["currency"]) == (3, 204, "EUR")
+    assert set(record["timeOnPage"]) == {"/", "/collections/all", "/products/stone-teapot", "/cart"}
+    assert told.lines == []
+
+
+def test_the_panel_shows_what_happens(advised: GunicornServer, page: Page, told: Told) -> None:
+    page.goto(f"{advised.url}/demo/products/arc-lamp")
+    page.click("#consent-yes")
+    page.click("#add-to-cart")
+    page.click("#drawer-close")
+    page.wait_for_selector("storefront-popup >> #card")
+    page.click("storefront-popup >> #close")
+    page.click("#scenes")
+    panel = page.locator("#panel")
+
+    expect(panel).to_contain_text("Show a popup")
+    expect(panel).to_contain_text(MESSAGE)
+    expect(panel).to_contain_text("add_to_cart")
+    expect(panel).to_contain_text(session_of(page)[:8])
+    expect(panel.locator("pre")).to_contain_text('"itemsInCart": 1')
+    assert axe_violations(page) == []
+    page.click("#panel-close")
+    expect(panel).to_be_hidden()
+    assert told.lines == []
+
+
+def test_without_consent_nothing_is_sent(service: GunicornServer, page: Page) -> None:
+    posts: list[str] = []
+    page.on("request", lambda request: posts.append(request.url) if request.method == "POST" else None)
+    page.goto(f"{service.url}/demo")
+    page.click("#consent-no")
+    page.click("#hero-shop")
+    page.click("a.card >> nth=2")
+    page.click("#add-to-cart")
+    page.click("#drawer-cart")
+    page.click("#checkout")
+    page.click("#place-order")
+    page.wait_for_selector("#thanks")
+
+    assert [url for url in posts if "/demo/cart/" not in url] == []
+    assert page.evaluate("Object.keys(localStorage)") == []
+
+
+def test_consent_can_be_given_and_taken_back(service: GunicornServer, page: Page) -> None:
+    page.goto(f"{service.url}/demo")
+    page.click("#consent-yes")
+    session_of(page)
+    page.click("#privacy-choices")
+    page.click("#consent-no")
+
+    assert page.evaluate("Object.keys(localStorage)") == []
+
+
+PAGES = ["", "collections/all", "collections/light", "products/linen-throw", "cart", "checkout", "checkout/thank_you"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", PAGES)
+def test_axe_finds_nothing(service: GunicornServer, page: Page, path: str, scheme: str, told: Told) -> None:
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    page.goto(f"{service.url}/demo/products/oak-tray")
+    page.click("#add-to-cart")
+    page.click("#drawer-close")
+    page.goto(f"{service.url}/demo/{path}")
+    page.wait_for_selector("#consent")
+
+    assert axe_violations(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing sticks out"
+    assert told.lines == []
+
+
+def test_pictures_and_styles_are_all_there(service: GunicornServer, page: Page) -> None:
+    missing: list[str] = []
+    page.on("response", lambda response: missing.append(response.url) if response.status >= 400 else None)
+    for path in PAGES:
+        page.goto(f"{service.url}/demo/{path}")
+        page.wait_for_load_state("networkidle")
+        page.evaluate("scrollTo(0, document.body.scrollHeight)")
+
+    assert missing == []
+
+
+def test_the_purchase_is_reported_by_the_very_pixel_that_is_served(service: GunicornServer, page: Page) -> None:
+    source = (Path(__file__).parents[2] / "tracker" / "storefront" / "assets" / "pixel.js").read_text("utf-8")
+    page.goto(f"{service.url}/demo/checkout")
+    served = page.evaluate("fetch('/storefront-pixel.js').then((answer) => answer.text())")
+
+    assert served == source.replace("https://HOST", service.url, 1)

@@ -1,0 +1,195 @@
+"""The script is a good guest: no preflight, no line in the console, no error, no traces but one global name."""
+
+from __future__ import annotations
+
+from playwright.sync_api import BrowserContext, Page
+
+from tests.browser.conftest import Told, WaitForRecord, session_of
+from tests.support.gunicorn_server import wait_until
+from tests.support.plain_shop import PlainShop
+from tests.support.weak_link import WeakLink
+
+CART = """<script>window.Shopify = { customerPrivacy: {
+  analyticsProcessingAllowed: () => true, marketingAllowed: () => true } };</script>"""
+
+
+def test_no_preflight_no_credentials_no_console_line(
+    context: BrowserContext, page: Page, shop: PlainShop, link: WeakLink, stored: WaitForRecord, told: Told
+) -> None:
+    context.add_cookies([{"name": "secret", "value": "cookie", "url": link.url}])
+    shop.head = CART
+    shop.attributes = 'data-idle="0.3"'
+    page.goto(shop.url)
+    page.click("#one")
+    session = session_of(page)
+    wait_until(lambda: link.count("POST", "/askai") > 0, "it asked")
+    stored(session, ("/", "view", ""), ("/", "click", "#one"))
+    page.click("#next")
+    wait_until(lambda: link.count("POST", "/ingest") > 2, "the first page said good-bye and the second began")
+
+    assert link.count("OPTIONS") == 0
+    assert told.lines == []
+    posts = link.headers
+    assert {headers["content-type"] for headers in posts} == {"text/plain;charset=UTF-8"}
+    # A beacon always carries the service's own cookies, and the service has none.
+    assert any("cookie" not in headers for headers in posts)
+    assert {headers["origin"] for headers in posts} == {shop.url}
+    assert not any("?" in headers.get("referer", "") for headers in posts)
+
+
+def test_one_global_and_nothing_else_changed(page: Page, shop: PlainShop) -> None:
+    shop.head = "<script>window.namesBefore = Object.getOwnPropertyNames(window); window.fetchBefore = fetch</script>"
+    page.goto(shop.url)
+    page.click("#one")
+
+    before = "window.namesBefore.concat('namesBefore', 'fetchBefore')"
+    assert page.evaluate(f"Object.getOwnPropertyNames(window).filter((name) => !({before}).includes(name))") == [
+        "shopSignals"
+    ]
+    assert page.evaluate("fetch === window.fetchBefore")
+
+
+def test_storage_is_blocked(context: BrowserContext, page: Page, shop: PlainShop, link: WeakLink, told: Told) -> None:
+    context.add_init_script(
+        "for (const name of ['localStorage', 'sessionStorage'])"
+        " Object.defineProperty(window, name, { get() { throw new DOMException('denied', 'SecurityError') } })"
+    )
+    page.goto(shop.url)
+    page.click("#one")
+    wait_until(lambda: b"#one" in b"".join(link.bodies), "it is sent all the same")
+    page.click("#next")
+    wait_until(lambda: b"/products/next" in b"".join(link.bodies), "and on the next page")
+
+    assert told.lines == []
+
+
+def test_storage_is_full(page: Page, shop: PlainShop, link: WeakLink, stored: WaitForRecord, told: Told) -> None:
+    shop.head = """<script>
+      for (let size = 1 << 20; size; size >>= 1)
+        try { for (;;) localStorage["filler" + localStorage.length] = "x".repeat(size); } catch {}
+    </script>"""
+    page.goto(shop.url)
+    page.click("#one")
+    wait_until(lambda: b"#one" in b"".join(link.bodies), "it is sent all the same")
+
+    assert told.lines == []
+
+
+def test_nonsense_in_storage(page: Page, shop: PlainShop, link: WeakLink, told: Told) -> None:
+    for nonsense in ("{", "null", "[]", '"text"', "{}", '{"id":5,"last":"x"}'):
+        page.goto(shop.url + "/robots.txt")
+        page.evaluate("(text) => { localStorage['shopSignals'] = localStorage['shopSignals.other'] = text }", nonsense)
+        link.bodies.clear()
+        page.goto(shop.url)
+        page.click("#one")
+        wait_until(lambda: b"#one" in b"".join(link.bodies), f"it gets over {nonsense}")
+
+    assert told.lines == []
+
+
+def test_beside_a_script_that_wraps_history_and_fetch(
+    page: Page, shop: PlainShop, stored: WaitForRecord, told: Told
+) -> None:
+    wrap = """window.%s = [];
+      for (const name of ["pushState", "replaceState"]) {
+        const original = history[name];
+        history[name] = function (...values) { window.%s.push(values[2]); return original.apply(this, values); };
+      }
+      const fetched%s = window.fetch;
+      window.fetch = function (...values) { return fetched%s.apply(this, values); };"""
+    shop.head = f"<script>{wrap % (('early',) * 4)}</script>"
+    shop.body = f"<script type=module>{wrap % (('late',) * 4)}</script>"
+    page.goto(shop.url)
+    page.click("#one")
+    page.evaluate("history.pushState({ a: 1 }, '', '/products/vase')")
+    page.evaluate("history.replaceState({ b: 2 }, '', '/products/mug')")
+
+    stored(
+        session_of(page),
+        ("/", "view", ""),
+        ("/", "click", "#one"),
+        ("/products/vase", "view", "history"),
+        ("/products/mug", "view", "history"),
+    )
+    assert page.evaluate("[window.early, window.late, history.state]") == [
+        ["/products/vase", "/products/mug"],
+        ["/products/vase", "/products/mug"],
+        {"b": 2},
+    ]
+    assert told.lines == []
+
+
+def test_a_page_that_breaks_everything_is_not_broken_further(page: Page, shop: PlainShop, told: Told) -> None:
+    shop.head = """<script>
+      window.fetch = () => { throw new Error("broken fetch") };
+      navigator.sendBeacon = () => { throw new Error("broken beacon") };
+      window.PerformanceObserver = undefined;
+      Object.defineProperty(crypto, "randomUUID", { value: undefined });
+    </script>"""
+    page.goto(shop.url)
+    page.click("#one")
+    page.evaluate("history.pushState({}, '', '/p')")
+    page.wait_for_timeout(1500)
+    page.click("#next")
+    page.wait_for_load_state()
+
+    assert told.lines == []
+
+
+def test_under_a_strict_content_security_policy(
+    page: Page, shop: PlainShop, link: WeakLink, stored: WaitForRecord, told: Told
+) -> None:
+    shop.headers = {
+        "Content-Security-Policy": f"default-src 'none'; script-src {link.url}; connect-src {link.url};"
+        " require-trusted-types-for 'script'"
+    }
+    shop.attributes = 'data-idle="0.3"'
+    page.route("**/askai", lambda route: route.fulfill(json=DECISION, headers={"Access-Control-Allow-Origin": "*"}))
+    page.goto(shop.url)
+    page.click("#one")
+    page.wait_for_selector("storefront-popup >> #card")
+
+    stored(session_of(page), ("/", "view", ""), ("/", "click", "#one"), ("/", "popup_shown", ""))
+    assert page.locator("#card").evaluate("(card) => getComputedStyle(card).position") == "relative", "it has its style"
+    assert told.lines == []
+
+
+def test_loaded_twice_it_counts_once(page: Page, shop: PlainShop, link: WeakLink, stored: WaitForRecord) -> None:
+    shop.head = f'<script defer src="{link.url}/storefront.js"></script>'
+    page.goto(shop.url)
+    page.click("#one")
+
+    stored(session_of(page), ("/", "view", ""), ("/", "click", "#one"))
+
+
+def test_a_page_prepared_in_advance_is_no_visit(page: Page, shop: PlainShop, link: WeakLink) -> None:
+    shop.head = (
+        """<script>Object.defineProperty(document, "prerendering", { value: true, configurable: true });</script>"""
+    )
+    page.goto(shop.url)
+    page.click("#one")
+    page.wait_for_timeout(1300)
+    assert link.count("POST") == 0
+    page.evaluate("document.dispatchEvent(new Event('prerenderingchange'))")
+
+    wait_until(lambda: link.count("POST", "/ingest") > 0, "the visit begins when it is shown")
+
+
+def test_a_market_of_its_own_is_no_part_of_a_pages_name(page: Page, shop: PlainShop, stored: WaitForRecord) -> None:
+    shop.head = CART.replace("window.Shopify = {", 'window.Shopify = { routes: { root: "/en-de/" },')
+    page.goto(f"{shop.url}/en-de/products/vase")
+    page.click("#home")
+
+    stored(session_of(page), ("/products/vase", "view", ""), ("/products/vase", "click", "#home"), ("/", "view", ""))
+
+
+DECISION = {
+    "ok": True,
+    "show_popup": True,
+    "message": "Would you like a hand?",
+    "reason": "A test.",
+    "category": "info",
+    "trigger": "test",
+    "confidence": 1,
+    "delay_ms": 0,
+}

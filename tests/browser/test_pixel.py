@@ -1,0 +1,77 @@
+"""The custom pixel, in a frame without an origin as Shopify runs it, against a service that knows its shops."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.conftest import Told
+from tests.support.gunicorn_server import GunicornServer, wait_until
+from tests.support.plain_shop import PlainShop
+from tests.support.weak_link import WeakLink
+
+SANDBOX = """<!doctype html><script>
+  const subscribed = {};
+  const TIMES = { checkout_started: "2026-11-23T08:00:00.000Z", checkout_completed: "2026-11-23T08:02:00.000Z" };
+  const analytics = { subscribe: (name, work) => (subscribed[name] = work) };
+  const browser = { localStorage: { getItem: async () => STORED } };
+</script><script src="SCRIPT"></script><script>
+  const checkout = {
+    lineItems: [{ quantity: 2 }, { quantity: 1 }], totalPrice: { amount: 61.5, currencyCode: "EUR" },
+    currencyCode: "EUR", email: "jo@doe.example",
+    order: { id: "secret-order" }, shippingAddress: { city: "Secretville" },
+  };
+  for (const name of ["checkout_started", "checkout_completed", "checkout_completed"])
+    subscribed[name]({ id: "sh-" + name, name, timestamp: TIMES[name], data: { checkout } });
+</script>"""
+
+
+@pytest.fixture(scope="module")
+def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GunicornServer]:
+    """A service that takes posts of one shop's pages only."""
+    settings = {"ALLOWED_ORIGINS": "https://shop.example"}
+    with GunicornServer(tmp_path_factory.mktemp("pixel"), workers=1, env=settings) as started:
+        yield started
+
+
+def test_purchases_arrive_once_and_without_a_name(page: Page, strict: GunicornServer, told: Told) -> None:
+    with WeakLink(strict.port) as link, PlainShop(link.url, attributes='data-consent="wait"') as shop:
+        known = json.dumps(json.dumps({"id": "a-known-session", "last": 9e15, "start": 0}))
+        sandbox = SANDBOX.replace("STORED", known).replace("SCRIPT", f"{link.url}/storefront-pixel.js")
+        page.goto(shop.url)
+        page.evaluate(
+            """(html) => document.body.append(Object.assign(document.createElement("iframe"),
+              { sandbox: "allow-scripts allow-forms", srcdoc: html }))""",
+            sandbox,
+        )
+        wait_until(lambda: len(link.bodies) == 3, "all three are sent")
+        wait_until(lambda: "a-known-session" in strict.stored(), "they are stored")
+
+        assert {headers["origin"] for headers in link.headers} == {"null"}
+        assert link.count("OPTIONS") == 0
+        sent = b"".join(link.bodies).decode()
+    record = strict.stored()["a-known-session"]
+    assert [event["type"] for event in record["events"]["/checkout"]] == ["checkout_started", "checkout_completed"]
+    bought = record["events"]["/checkout"][1]
+    assert (bought["items"], bought["total"], bought["currency"]) == (3, 61.5, "EUR")
+    assert record["itemsInCart"] == 0
+    assert not any(secret in sent for secret in ("jo@", "secret-order", "Secretville"))
+    assert told.lines == []
+
+
+def test_without_a_session_it_reports_nothing(page: Page, strict: GunicornServer) -> None:
+    with WeakLink(strict.port) as link, PlainShop(link.url, attributes='data-consent="wait"') as shop:
+        for stored in ("null", '"{}"', json.dumps(json.dumps({"id": "long-ago-session", "last": 0}))):
+            sandbox = SANDBOX.replace("STORED", stored).replace("SCRIPT", f"{link.url}/storefront-pixel.js")
+            page.goto(shop.url)
+            page.evaluate(
+                """(html) => document.body.append(Object.assign(document.createElement("iframe"),
+                  { sandbox: "allow-scripts", srcdoc: html }))""",
+                sandbox,
+            )
+            page.wait_for_timeout(600)
+
+        assert link.bodies == []

@@ -1,0 +1,369 @@
+"""The popup: what it shows, how it is closed, whom it leaves in peace."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, Route, expect
+
+from tests.browser.conftest import SIZES, Told, WaitForRecord, axe_violations, session_of
+from tests.support.plain_shop import PlainShop
+from tests.support.weak_link import WeakLink
+
+CARD = "storefront-popup >> #card"
+CLOSE = "storefront-popup >> #close"
+ACTION = "storefront-popup >> .action"
+OFFER = {"id": "autumn", "text": "10 % off all candles until Sunday", "code": "GLOW10"}
+
+Answer = dict[str, Any]
+
+
+class Asked:
+    """Answers /askai in the service's place, always with `answer`, and counts."""
+
+    def __init__(self, context: BrowserContext) -> None:
+        self.times = 0
+        self.answer: Answer = {
+            "ok": True,
+            "show_popup": True,
+            "message": "Would you like a hand with your order?",
+            "reason": "A test.",
+            "category": "info",
+            "trigger": "test",
+            "confidence": 1,
+            "delay_ms": 0,
+        }
+        context.route("**/askai", self._fulfill)
+
+    def wait(self, page: Page, times: int) -> None:
+        """Wait until it was asked so often; only a wait of Playwright's own lets it answer."""
+        for _ in range(400):
+            if self.times >= times:
+                return
+            page.wait_for_timeout(50)
+        raise AssertionError(f"asked {self.times} times, not {times}")
+
+    def _fulfill(self, route: Route) -> None:
+        self.times += 1
+        route.fulfill(json=self.answer, headers={"Access-Control-Allow-Origin": "*"})
+
+
+@pytest.fixture
+def asked(context: BrowserContext) -> Asked:
+    return Asked(context)
+
+
+@pytest.fixture
+def shop(shop: PlainShop) -> PlainShop:
+    shop.attributes = 'data-idle="0.2"'
+    return shop
+
+
+@pytest.mark.parametrize("key", ["Escape", "Enter"])
+def test_the_keyboard_closes_it_and_focus_returns(
+    page: Page, shop: PlainShop, asked: Asked, stored: WaitForRecord, key: str
+) -> None:
+    page.goto(shop.url)
+    page.focus("#two")
+    page.wait_for_selector(CARD)
+    expect(page.locator("#two")).to_be_focused()  # it does not take the focus
+    page.focus(CLOSE)
+    page.keyboard.press(key)
+
+    expect(page.locator("storefront-popup")).to_have_count(0)
+    expect(page.locator("#two")).to_be_focused()
+    record = stored(session_of(page), ("/", "view", ""), ("/", "popup_shown", ""), ("/", "popup_dismissed", ""))
+    shown, dismissed = record["events"]["/"][1:]
+    assert shown["category"] == dismissed["category"] == "info"
+    assert shown["trigger"] == dismissed["trigger"] == "test"
+
+
+def test_tab_reaches_it(page: Page, shop: PlainShop, asked: Asked) -> None:
+    asked.answer["offer"] = OFFER
+    page.goto(shop.url)
+    page.wait_for_selector(CARD)
+    page.focus("#mail")
+    reached = []
+    for _ in range(2):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.shadowRoot?.activeElement?.textContent"))
+
+    assert reached == ["Copy code", "×"]
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("offer", [None, OFFER])
+def test_axe_finds_nothing(
+    context: BrowserContext, page: Page, shop: PlainShop, asked: Asked, size: str, dark: bool, offer: Answer | None
+) -> None:
+    if offer:
+        asked.answer["offer"] = offer
+    if dark:
+        shop.files["/dark.js"] = "document.body.style.cssText = 'background:#191613;color:#f4ede2'"
+        shop.body = '<script src="/dark.js"></script>'
+    page.set_viewport_size(SIZES[size])  # type: ignore[arg-type]
+    page.goto(shop.url)
+    page.wait_for_selector(CARD)
+    page.wait_for_timeout(600)
+
+    assert axe_violations(page, "storefront-popup") == []
+
+
+def test_a_screen_reader_hears_of_it(page: Page, shop: PlainShop, asked: Asked) -> None:
+    page.goto(shop.url)
+    page.wait_for_selector(CARD)
+
+    assert page.get_attribute("storefront-popup", "aria-live") == "polite"
+    expect(page.get_by_role("dialog", name="Would you like a hand with your order?")).to_be_visible()
+    expect(page.get_by_role("button", name="Close")).to_be_visible()
+
+
+def test_the_words_can_be_the_shops_own(page: Page, shop: PlainShop, asked: Asked) -> None:
+    shop.attributes += ' data-words="Schließen|Code kopieren|Kopiert|Zum Warenkorb"'
+    asked.answer["offer"] = OFFER
+    page.goto(shop.url)
+    page.wait_for_selector(CARD)
+
+    expect(page.get_by_role("button", name="Schließen")).to_be_visible()
+    expect(page.locator(ACTION)).to_have_text("Code kopieren")
+
+
+def test_nothing_on_the_page_moves(page: Page, shop: PlainShop, asked: Asked) -> None:
+    page.add_init_script("""window.shift = 0; new PerformanceObserver((list) => {
+      for (const entry of list.getEntries()) window.shift += entry.value;
+    }).observe({ type: "layout-shift", buffered: true })""")
+    page.goto(shop.url)
+    page.wait_for_selector(CARD)
+    page.wait_for_timeout(800)
+    page.keyboard.press("Escape")
+    page.wait_for_timeout(300)
+
+    assert page.evaluate("window.shift") == 0
+
+
+def test_markup_is_shown_as_text(page: Page, shop: PlainShop, asked: Asked, told: Told) -> None:
+    hostile = "<img src=x onerror=\"document.title='bad'\"><b>hello</b>"
+    asked.answer |= {"message": hostile, "offer": {"id": "x", "text": hostile, "code": hostile}}
+    page.goto(shop.url)
+    page.wait_for_selector(CARD)
+
+    for part in ("p", "code"):
+        expect(page.locator(f"storefront-popup >> {part}")).to_have_text(hostile)
+    assert page.locator("storefront-popup >> img").count() == 0
+    assert page.title() == "/"
+    assert told.lines == []
+
+
+def test_the_code_is_copied(
+    context: BrowserContext, page: Page, shop: PlainShop, asked: Asked, stored: WaitForRecord
+) -> None:
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    asked.answer["offer"] = OFFER
+    page.goto(shop.url)
+    page.click(ACTION)
+
+    expect(page.locator(ACTION)).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == "GLOW10"
+    record = stored(session_of(page), ("/", "view", ""), ("/", "popup_shown", ""), ("/", "popup_clicked", ""))
+    assert [event["offer"] for event in record["events"]["/"][1:]] == ["autumn", "autumn"]
+
+
+def test_never_twice_for_one_decision(context: BrowserContext, page: Page, shop: PlainShop, asked: Asked) -> None:
+    page.goto(shop.url)
+    page.wait_for_selector(CARD)
+    page.keyboard.press("Escape")
+    # As if the two quiet minutes were over: it asks again, on this page, on the next, and in another tab.
+    calm = "localStorage.shopSignals = JSON.stringify({ ...JSON.parse(localStorage.shopSignals), quiet: 0, asked: 1 })"
+    for place in (page, page, context.new_page()):
+        before = asked.times
+        if place is not page or before > 1:
+            place.goto(f"{shop.url}/products/next")
+        place.evaluate(calm)
+        place.bring_to_front()
+        place.click("#one")
+        asked.wait(place, before + 1)
+        place.wait_for_timeout(500)
+        expect(place.locator("storefront-popup")).to_have_count(0)
+
+
+def test_after_one_popup_nothing_is_asked_for_a_while(page: Page, shop: PlainShop, asked: Asked) -> None:
+    page.goto(shop.url)
+    page.wait_for_selector(CARD)
+    page.keyboard.press("Escape")
+    page.click("#one")
+    page.wait_for_timeout(1500)
+
+    assert asked.times == 1
+
+
+def test_it_waits_as_long_as_the_decision_says(page: Page, shop: PlainShop, asked: Asked) -> None:
+    asked.answer["delay_ms"] = 1500
+    page.goto(shop.url)
+    asked.wait(page, 1)
+    expect(page.locator("storefront-popup")).to_have_count(0)
+    page.wait_for_selector(CARD)
+    waited = page.evaluate("""() => {
+      const asked = performance.getEntriesByType("resource").find((entry) => entry.name.endsWith("/askai"));
+      return performance.now() - asked.responseEnd;
+    }""")
+    assert waited >= 1500
+
+
+COVERS = {
+    "a modal dialog": ('<dialog id="d" style="height:200px">Search</dialog>', "d.showModal()", "d.close()"),
+    "a drawer": (
+        '<cart-drawer id="d" style="position:fixed;inset:0 0 0 auto;width:300px;visibility:hidden">Cart</cart-drawer>',
+        "d.style.visibility = 'visible'",
+        "d.style.visibility = 'hidden'",
+    ),
+    "a drawer beside the screen": (
+        """<div class="mini-cart-drawer" id="d"></div><style>
+          .mini-cart-drawer { position: fixed; inset: 0 0 0 auto; width: 9em; transform: translateX(100%) }</style>""",
+        "d.style.transform = 'none'",
+        "d.style.transform = 'translateX(100%)'",
+    ),
+    "a modal of an app": (
+        '<div role="dialog" aria-modal="true" id="d" style="display:none"><p>Newsletter</p></div>',
+        "d.style.display = 'block'",
+        "d.style.display = 'none'",
+    ),
+}
+
+
+@pytest.mark.parametrize("cover", COVERS)
+def test_never_over_the_cart_drawer_or_a_dialog(page: Page, shop: PlainShop, asked: Asked, cover: str) -> None:
+    shop.body, open_it, close_it = COVERS[cover]
+    page.goto(shop.url)
+    page.evaluate(open_it)
+    asked.wait(page, 1)
+    page.wait_for_timeout(700)
+    expect(page.locator("storefront-popup")).to_have_count(0)
+    page.evaluate(close_it)
+    expect(page.locator(CARD)).to_be_visible()
+    page.evaluate(open_it)
+    expect(page.locator(CARD)).to_be_hidden()
+    page.evaluate(close_it)
+    expect(page.locator(CARD)).to_be_visible()
+
+
+def test_a_theme_may_draw_its_own(page: Page, shop: PlainShop, asked: Asked, stored: WaitForRecord) -> None:
+    shop.head = """<script>document.addEventListener("shopSignals:popup", (event) => {
+      event.preventDefault();
+      window.drawn = event.detail.decision.message;
+      window.report = event.detail.report;
+    });</script>"""
+    page.goto(shop.url)
+    page.wait_for_function("window.drawn === 'Would you like a hand with your order?'")
+    page.evaluate("window.report('clicked')")
+
+    expect(page.locator("storefront-popup")).to_have_count(0)
+    stored(session_of(page), ("/", "view", ""), ("/", "popup_shown", ""), ("/", "popup_clicked", ""))
+
+
+def test_a_theme_may_dress_it(page: Page, shop: PlainShop, asked: Asked) -> None:
+    shop.head = """<style>
+      :root { --popup-background: rgb(10, 20, 30); --popup-text: rgb(250, 250, 250); --popup-radius: 0 }
+      body { font-family: monospace } storefront-popup { inset-block-end: 90px }</style>"""
+    page.goto(shop.url)
+    page.wait_for_selector(CARD)
+    page.wait_for_timeout(500)
+
+    style = page.locator(CARD).evaluate(
+        "(card) => ['backgroundColor', 'color', 'borderRadius', 'fontFamily'].map((key) => getComputedStyle(card)[key])"
+    )
+    assert style == ["rgb(10, 20, 30)", "rgb(250, 250, 250)", "0px", "monospace"]
+    box = page.locator(CARD).bounding_box()
+    assert box is not None
+    assert box["y"] + box["height"] == pytest.approx(800 - 90, abs=1)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("direction", ["ltr", "rtl"])
+def test_it_stands_in_its_corner(page: Page, shop: PlainShop, asked: Asked, size: str, direction: str) -> None:
+    shop.head = f"<script>document.documentElement.dir = '{direction}'</script>"
+    asked.answer["message"] = "צריכים עזרה עם ההזמנה?" if direction == "rtl" else "Would you like a hand?"
+    page.set_viewport_size(SIZES[size])  # type: ignore[arg-type]
+    page.goto(shop.url)
+    page.wait_for_selector(CARD)
+    page.wait_for_timeout(600)
+    card, close = page.locator(CARD).bounding_box(), page.locator(CLOSE).bounding_box()
+    assert card is not None
+    assert close is not None
+    width = SIZES[size]["width"]
+    left, right = card["x"], width - card["x"] - card["width"]
+
+    assert min(left, right) >= 7.5
+    assert close["width"] >= 44
+    assert close["height"] >= 44
+    at_start = close["x"] + close["width"] / 2 < card["x"] + card["width"] / 2
+    assert at_start == (direction == "rtl")
+    if size == "desktop":
+        assert (left < right) == (direction == "rtl")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_who_wants_less_motion_gets_none(context: BrowserContext, page: Page, shop: PlainShop, asked: Asked) -> None:
+    page.emulate_media(reduced_motion="reduce")
+    page.goto(shop.url)
+    page.wait_for_selector(CARD)
+
+    assert page.locator(CARD).evaluate("(card) => getComputedStyle(card).animationName") == "none"
+
+
+def test_clicks_inside_it_are_no_clicks_on_the_page(
+    page: Page, shop: PlainShop, asked: Asked, stored: WaitForRecord
+) -> None:
+    page.goto(shop.url)
+    page.click(CLOSE)
+
+    stored(session_of(page), ("/", "view", ""), ("/", "popup_shown", ""), ("/", "popup_dismissed", ""))
+
+
+def test_switched_off_it_never_asks(page: Page, shop: PlainShop, asked: Asked, link: WeakLink) -> None:
+    shop.attributes += ' data-ask="off"'
+    page.goto(shop.url)
+    page.click("#one")
+    page.wait_for_timeout(1500)
+
+    assert link.count("POST", "/ingest") > 0
+    assert asked.times == 0
+
+
+def test_it_asks_when_the_mouse_leaves(page: Page, shop: PlainShop, asked: Asked, stored: WaitForRecord) -> None:
+    shop.attributes = 'data-idle="600"'
+    page.goto(shop.url)
+    session = session_of(page)
+    page.evaluate("document.dispatchEvent(new MouseEvent('mouseout', { clientX: 300, clientY: -2, bubbles: true }))")
+    page.wait_for_selector(CARD)
+
+    stored(session, ("/", "view", ""), ("/", "exit_intent", ""), ("/", "popup_shown", ""))
+
+
+def test_it_asks_when_the_cart_changes_and_not_by_the_clock(
+    page: Page, shop: PlainShop, asked: Asked, stored: WaitForRecord
+) -> None:
+    shop.attributes = 'data-idle="600"'
+    shop.head = """<script>window.Shopify = { customerPrivacy: {
+      analyticsProcessingAllowed: () => true, marketingAllowed: () => true } };</script>"""
+    page.goto(shop.url)
+    session = session_of(page)
+    page.wait_for_timeout(3000)
+    assert asked.times == 0
+    page.evaluate("fetch('/cart/add.js', { method: 'POST', body: JSON.stringify({ quantity: 2 }) })")
+    page.wait_for_selector(CARD)
+    page.click(ACTION)
+    page.wait_for_url("**/cart")
+
+    record = stored(
+        session,
+        ("/", "view", ""),
+        ("/", "add_to_cart", ""),
+        ("/", "popup_shown", ""),
+        ("/", "popup_clicked", ""),
+        ("/cart", "view", ""),
+    )
+    added = record["events"]["/"][1]
+    assert (added["items"], added["was"]) == (2, 0)
+    assert record["itemsInCart"] == 2

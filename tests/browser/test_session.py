@@ -1,0 +1,167 @@
+"""How long a session lasts, and what of a visit it keeps."""
+
+from __future__ import annotations
+
+from playwright.sync_api import BrowserContext, Page
+
+from tests.browser.conftest import Told, WaitForRecord, session_of
+from tests.support.gunicorn_server import GunicornServer, wait_until
+from tests.support.plain_shop import PlainShop
+from tests.support.weak_link import WeakLink
+
+MINUTE = 60_000
+SHOPIFY = """<script>window.Shopify = { customerPrivacy: {
+  analyticsProcessingAllowed: () => true, marketingAllowed: () => true } };</script>"""
+
+
+def age(page: Page, key: str, ms: int) -> None:
+    """Let a moment that the session remembers be so long ago."""
+    page.evaluate(
+        """([key, ms]) => {
+          const found = JSON.parse(localStorage.shopSignals);
+          localStorage.shopSignals = JSON.stringify({ ...found, [key]: found[key] - ms });
+        }""",
+        [key, ms],
+    )
+
+
+def test_a_session_goes_on_within_half_an_hour(page: Page, shop: PlainShop, stored: WaitForRecord) -> None:
+    page.goto(shop.url)
+    session = session_of(page)
+    age(page, "last", 29 * MINUTE)
+    page.click("#one")
+
+    stored(session, ("/", "view", ""), ("/", "click", "#one"))
+
+
+def test_after_half_an_hour_a_new_one_begins_with_a_view(page: Page, shop: PlainShop, stored: WaitForRecord) -> None:
+    page.goto(shop.url)
+    first = session_of(page)
+    stored(first, ("/", "view", ""))
+    age(page, "last", 31 * MINUTE)
+    page.click("#one")
+    second = session_of(page)
+
+    assert second != first
+    record = stored(second, ("/", "view", ""), ("/", "click", "#one"))
+    assert record["events"]["/"][0]["visit"] == 2, "a shopper who comes back is known as one"
+    stored(first, ("/", "view", ""))
+
+
+def test_after_a_day_a_new_one_begins(page: Page, shop: PlainShop) -> None:
+    page.goto(shop.url)
+    first = session_of(page)
+    age(page, "start", 24 * 60 * MINUTE)
+    page.goto(f"{shop.url}/products/next")
+
+    assert session_of(page) != first
+
+
+def test_leaving_after_a_long_while_begins_no_visit(
+    page: Page, shop: PlainShop, link: WeakLink, stored: WaitForRecord
+) -> None:
+    page.goto(shop.url)
+    first = session_of(page)
+    stored(first, ("/", "view", ""))
+    age(page, "last", 40 * MINUTE)
+    before = link.count("POST", "/ingest")
+    page.goto("about:blank")
+    wait_until(lambda: link.count("POST", "/ingest") > before, "it said good-bye")
+
+    assert all(first.encode() in body for body in link.bodies)
+
+
+def test_an_hour_offline(context: BrowserContext, page: Page, shop: PlainShop, stored: WaitForRecord) -> None:
+    page.goto(shop.url)
+    session = session_of(page)
+    stored(session, ("/", "view", ""))
+    context.set_offline(True)
+    expected = [("/", "view", "")]
+    for number in range(30):
+        page.evaluate(f"history.pushState({{}}, '', '/offline/{number}')")
+        page.click("#one")
+        expected += [(f"/offline/{number}", "view", "history"), (f"/offline/{number}", "click", "#one")]
+    page.wait_for_timeout(3000)
+    context.set_offline(False)
+
+    stored(session, *expected)
+
+
+def test_the_id_is_one_that_cannot_be_guessed(page: Page, shop: PlainShop) -> None:
+    page.goto(shop.url)
+
+    assert page.evaluate("/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(JSON.parse(localStorage.shopSignals).id)")
+
+
+def test_without_random_ids_of_the_browser_it_makes_one_that_is_taken(
+    context: BrowserContext, page: Page, shop: PlainShop, stored: WaitForRecord
+) -> None:
+    context.add_init_script("Object.defineProperty(crypto, 'randomUUID', { value: undefined })")
+    page.goto(shop.url)
+
+    stored(session_of(page), ("/", "view", ""))
+
+
+def test_every_change_of_the_cart_is_one_event(page: Page, shop: PlainShop, stored: WaitForRecord, told: Told) -> None:
+    shop.head = SHOPIFY
+    shop.items = 2
+    page.goto(shop.url)
+    session = session_of(page)
+    page.wait_for_timeout(600)
+    page.evaluate("window.NAME = 'shopify:cart:lines-update'")
+    # By the network, by the standard event, by both, and refused: a theme may do any of these.
+    page.evaluate("fetch('/cart/add.js', { method: 'POST', body: '{\"quantity\": 3}' })")
+    page.wait_for_timeout(600)
+    shop.items = 1
+    page.evaluate("""() => {
+      const event = new Event(NAME, { bubbles: true });
+      document.body.dispatchEvent(Object.assign(event, { promise: Promise.resolve({}) }));
+    }""")
+    page.wait_for_timeout(600)
+    page.evaluate("""() => {
+      const promise = fetch("/cart/add.js", { method: "POST", body: "{}" });
+      document.body.dispatchEvent(Object.assign(new Event(NAME, { bubbles: true }), { promise }));
+    }""")
+    page.wait_for_timeout(600)
+    page.evaluate("""() => {
+      const promise = Promise.reject(new Error("refused"));
+      promise.catch(() => {});
+      document.body.dispatchEvent(Object.assign(new Event(NAME, { bubbles: true }), { promise }));
+    }""")
+    record = stored(
+        session,
+        ("/", "view", ""),
+        ("/", "add_to_cart", ""),
+        ("/", "remove_from_cart", ""),
+        ("/", "add_to_cart", ""),
+    )
+
+    assert [(event.get("was"), event.get("items")) for event in record["events"]["/"][1:]] == [(2, 5), (5, 1), (1, 2)]
+    assert record["itemsInCart"] == 2
+    assert told.lines == []
+
+
+def test_a_locked_shop_has_no_cart(page: Page, shop: PlainShop, stored: WaitForRecord, told: Told) -> None:
+    shop.head = SHOPIFY
+    shop.files["/cart.js"] = "<!doctype html><title>Opening soon</title>"
+    page.goto(shop.url)
+    page.click("#one")
+    record = stored(session_of(page), ("/", "view", ""), ("/", "click", "#one"))
+
+    assert record["itemsInCart"] == 0
+    assert told.lines == []
+
+
+def test_scroll_depth_by_quarters(page: Page, shop: PlainShop, service: GunicornServer) -> None:
+    shop.body = '<div style="height: 4000px"></div>'
+    page.goto(shop.url)
+    session = session_of(page)
+    for y in (900, 300, 1800, 5000):
+        page.evaluate(f"scrollTo(0, {y})")
+        page.wait_for_timeout(400)
+
+    def depths() -> list[int]:
+        record = service.stored().get(session) or {"events": {}}
+        return [event["depth"] for event in record["events"].get("/", []) if event["type"] == "scroll"]
+
+    wait_until(lambda: depths() == [25, 50, 100], f"{depths()} are the quarters that were reached")

@@ -1,0 +1,93 @@
+"""Made-up shoppers: the same seed gives the same, and what they send is what a browser could have sent."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from tracker.ingest.events import EventLimits
+from tracker.ingest.schemas import IngestSchema
+from tracker.storefront.commands import simulate_command
+from tracker.storefront.simulate import KINDS, Shopper, run, shoppers
+
+NOW = 1_800_000_000_000
+DAY = 86_400_000
+
+
+def people(seed: int = 1, count: int = 300) -> list[Shopper]:
+    return list(shoppers(seed, count, NOW, DAY))
+
+
+def test_the_same_seed_gives_the_same_shoppers() -> None:
+    assert people() == people()
+    assert people(2)[0].posts != people()[0].posts
+
+
+def test_there_are_all_kinds_in_their_shares() -> None:
+    kinds = Counter(shopper.kind for shopper in people(count=2000))
+
+    for kind, share in KINDS.items():
+        assert share / 2 < kinds[kind] / 20 < share * 2
+
+
+def test_the_service_takes_every_post_without_a_rejection() -> None:
+    schema = IngestSchema(EventLimits(event_bytes=8192, depth=16, body_events=5000, pages=200))
+    for shopper in people():
+        for post in shopper.posts:
+            if post.path == "/askai":
+                assert post.body == shopper.session
+                continue
+            ingested = schema.load(json.loads(post.body))
+            assert ingested.rejected.count == 0
+            assert ingested.report.session == shopper.session
+
+
+def test_no_shopper_lives_in_the_future_or_backwards() -> None:
+    for shopper in people():
+        times = [event["ts"] for body in bodies(shopper) for page in body["events"].values() for event in page]
+        assert max(times) <= NOW
+        assert min(times) >= NOW - DAY - 1_500_000
+        assert [body["sentAt"] for body in bodies(shopper)] == sorted(body["sentAt"] for body in bodies(shopper))
+
+
+def bodies(shopper: Shopper) -> list[dict[str, Any]]:
+    return [json.loads(post.body) for post in shopper.posts if post.path == "/ingest"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "event"),
+    [("buyer", "checkout_completed"), ("hesitator", "add_to_cart"), ("browser", "view"), ("bouncer", "view")],
+)
+def test_each_kind_does_what_it_is_named_for(kind: str, event: str) -> None:
+    for shopper in people():
+        if shopper.kind == kind:
+            assert any(f'"{event}"' in post.body for post in shopper.posts)
+        if shopper.kind in {"bouncer", "browser"}:
+            assert not any("add_to_cart" in post.body for post in shopper.posts)
+
+
+def test_a_service_that_is_not_there_is_counted_and_not_raised() -> None:
+    done: list[int] = []
+    outcome = run("http://127.0.0.1:9", people(count=5), 0, 2, lambda: done.append(1))
+
+    assert len(done) == 5
+    assert set(outcome.statuses) <= {"/ingest failed", "/askai failed"}
+
+
+def test_another_machine_is_asked_for_twice() -> None:
+    answer = CliRunner().invoke(simulate_command, ["--url", "https://shop-tracker.example", "--shoppers", "1"])
+
+    assert answer.exit_code == 2
+    assert "--anywhere" in answer.output
+
+
+@pytest.mark.parametrize("url", ["ftp://127.0.0.1", "127.0.0.1:8000", "http://"])
+def test_a_wrong_address_is_named(url: str) -> None:
+    answer = CliRunner().invoke(simulate_command, ["--url", url])
+
+    assert answer.exit_code == 2
+    assert "--url" in answer.output

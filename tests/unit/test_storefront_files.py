@@ -1,0 +1,130 @@
+"""What a shop loads from the service: the script, its size and its caching, and the pixel."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from tracker.storefront.blueprint import FOREVER, SHORTLY, storefront_blueprint, storefront_script
+from tracker.storefront.build import ASSETS, build
+
+ROOT = Path(__file__).resolve().parents[2]
+MOST_BYTES = 4608
+"""4.5 KB: the script with popup, queue and consent, as a browser gets it."""
+
+
+@pytest.fixture
+def client() -> FlaskClient:
+    app = Flask(__name__)
+    app.register_blueprint(storefront_blueprint("storefront.js", storefront_script()))
+    return app.test_client()
+
+
+def test_the_minified_script_is_what_a_rebuild_gives() -> None:
+    assert (ASSETS / "storefront.min.js").read_text("utf-8") == build()
+
+
+def test_the_script_is_small(client: FlaskClient) -> None:
+    answer = client.get("/storefront.js", headers={"Accept-Encoding": "gzip, br"})
+
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert len(answer.data) <= MOST_BYTES
+    assert gzip.decompress(answer.data) == (ASSETS / "storefront.min.js").read_bytes()
+
+
+def test_the_scripts_are_free_of_lint() -> None:
+    program = Path(sys.executable).with_name("oxlint")
+    found = str(program) if program.exists() else shutil.which("oxlint")
+    if found is None:
+        pytest.skip("no oxlint: `python3 run.py test` installs it")
+    checked = subprocess.run(
+        [found, "--deny-warnings", "--ignore-pattern", "*.min.js", str(ASSETS)], capture_output=True, text=True
+    )
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_it_patches_nothing_and_says_nothing() -> None:
+    script = (ASSETS / "storefront.min.js").read_text("utf-8")
+
+    assert not re.search(r"fetch\s*=[^=]|console|XMLHttpRequest|innerHTML|eval\(|document\.cookie|unload", script)
+
+
+@pytest.mark.parametrize("encoding", ["", "identity", "br", "gzip;q=0"])
+def test_who_does_not_take_gzip_gets_it_plain(client: FlaskClient, encoding: str) -> None:
+    answer = client.get("/storefront.js", headers={"Accept-Encoding": encoding})
+
+    assert "Content-Encoding" not in answer.headers
+    assert answer.headers["Vary"] == "Accept-Encoding"
+    assert answer.mimetype == "text/javascript"
+    assert answer.data == (ASSETS / "storefront.min.js").read_bytes()
+
+
+def test_a_known_version_is_not_sent_again(client: FlaskClient) -> None:
+    for encoding in ("gzip", ""):
+        first = client.get("/storefront.js", headers={"Accept-Encoding": encoding})
+        again = client.get(
+            "/storefront.js", headers={"Accept-Encoding": encoding, "If-None-Match": first.headers["ETag"]}
+        )
+        assert (again.status_code, again.data) == (304, b"")
+        assert again.headers["ETag"] == first.headers["ETag"]
+
+
+def test_the_two_forms_have_two_etags(client: FlaskClient) -> None:
+    zipped = client.get("/storefront.js", headers={"Accept-Encoding": "gzip"}).headers["ETag"]
+    plain = client.get("/storefront.js").headers["ETag"]
+
+    assert zipped != plain
+
+
+def test_only_the_right_version_is_kept_for_ever(client: FlaskClient) -> None:
+    version = storefront_script().version
+
+    assert client.get(f"/storefront.js?v={version}").headers["Cache-Control"] == FOREVER
+    assert client.get("/storefront.js?v=older").headers["Cache-Control"] == SHORTLY
+    assert client.get("/storefront.js").headers["Cache-Control"] == SHORTLY
+
+
+def test_the_name_is_a_setting() -> None:
+    app = Flask(__name__)
+    app.register_blueprint(storefront_blueprint("shop-help.js", storefront_script()))
+    client = app.test_client()
+
+    assert client.get("/shop-help.js").status_code == 200
+    assert client.get("/shop-help-pixel.js").status_code == 200
+    assert client.get("/storefront.js").status_code == 404
+
+
+def test_the_pixel_knows_the_address_it_was_asked_at(client: FlaskClient) -> None:
+    answer = client.get("/storefront-pixel.js", base_url="https://tracker.example")
+
+    assert b'const SERVICE = "https://tracker.example";' in answer.data
+    assert answer.mimetype == "text/javascript"
+
+
+@pytest.mark.parametrize("host", ['evil";alert(1);"', "a<b", "a'b", "x y"])
+def test_a_host_header_cannot_write_into_the_pixel(client: FlaskClient, host: str) -> None:
+    answer = client.get("/storefront-pixel.js", headers={"Host": host})
+
+    assert answer.status_code == 400 or b'const SERVICE = "https://HOST";' in answer.data
+
+
+def test_the_pixel_reads_no_personal_data() -> None:
+    pixel = (ASSETS / "pixel.js").read_text("utf-8")
+
+    code = "\n".join(line for line in pixel.splitlines() if not line.startswith("//"))
+    for name in ("email", "phone", "address", "customer", "order", "firstName", "token", "clientId"):
+        assert name not in code, name
+
+
+def test_every_file_names_no_machine_and_no_other_site() -> None:
+    for path in [*ASSETS.rglob("*.js"), *ASSETS.rglob("*.css"), *ASSETS.rglob("*.svg")]:
+        for address in re.findall(r"https?://[^\s\"'`)>]+", path.read_text("utf-8")):
+            assert address.startswith(("https://HOST", "http://www.w3.org/2000/svg")), (path.name, address)

@@ -1,0 +1,1 @@
+"""The shop's side: the script that a theme loads, the pixel that reports purchases, the demo shop, made-up shoppers."""
