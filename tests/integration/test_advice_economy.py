@@ -21,6 +21,7 @@ from tests.support.advice import (
     ROOT,
     Clock,
     FixedShop,
+    MemoryStore,
     check_answer,
     documents_session,
     example_shop,
@@ -34,6 +35,7 @@ from tracker.askai.allowance import Allowance
 from tracker.askai.groq_client import GroqClient
 from tracker.sessions.json_file import JsonFileStore
 from tracker.sessions.model import ShopperSession
+from tracker.sessions.store import SessionStore
 
 SHOP = example_shop()
 MUCH = 10**9
@@ -45,7 +47,7 @@ class Service:
     """An application on a file, its clock in our hand, asking a fake Groq over the wire."""
 
     client: FlaskClient
-    store: JsonFileStore
+    store: SessionStore
     clock: Clock
     allowance: Allowance
 
@@ -72,21 +74,28 @@ class Service:
 
 
 def advisor_on(
-    folder: Path, groq: FakeGroq | str, clock: Clock, *, calls: int = MUCH, tokens: int = MUCH, **options: Any
-) -> tuple[Advisor, JsonFileStore, Allowance]:
-    store = JsonFileStore(folder / "sessions.json")
+    store: SessionStore,
+    folder: Path,
+    groq: FakeGroq | str,
+    clock: Clock,
+    *,
+    calls: int = MUCH,
+    tokens: int = MUCH,
+    **options: Any,
+) -> tuple[Advisor, Allowance]:
     allowance = Allowance(folder / "count", daily_calls=calls, daily_tokens=tokens)
     url = groq if isinstance(groq, str) else groq.base_url
     model = GroqClient("gsk_test", url, "openai/gpt-oss-20b")
-    return Advisor(store, FixedShop(SHOP), model=model, allowance=allowance, clock=clock, **options), store, allowance
+    return Advisor(store, FixedShop(SHOP), model=model, allowance=allowance, clock=clock, **options), allowance
 
 
 @pytest.fixture
 def serve(make_app: MakeApp, tmp_path: Path) -> Callable[..., Service]:
     def start(groq: FakeGroq, folder: Path = tmp_path, **options: Any) -> Service:
         folder.mkdir(exist_ok=True)
-        clock = Clock()
-        advisor, store, allowance = advisor_on(folder, groq, clock, **options)
+        # In memory: what is looked at here is the model's calls, and a disk's flushes would take minutes.
+        clock, store = Clock(), MemoryStore()
+        advisor, allowance = advisor_on(store, folder, groq, clock, **options)
         return Service(make_app(store=store, advisor=advisor).test_client(), store, clock, allowance)
 
     return start
@@ -101,24 +110,30 @@ def _sdk_loaded() -> None:
 # --- how often the model is asked -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("says", ["popup", "nothing", "500"])
+@pytest.mark.parametrize("says", ["popup", "nothing", "browsing", "500"])
 def test_an_active_shoppers_720_questions_an_hour_ask_the_model_at_most_20_times(
     serve: Callable[..., Service], says: str
 ) -> None:
     with FakeGroq(says if says in FAULTS else "obedient") as groq:
         groq.reply = lambda request: json.dumps(good_choice(request, show_popup=says == "popup"))
         service = serve(groq)
-        session = service.put(documents_session())
+        # Who has nothing in the cart is told nothing by the rules, so that no limit of popups spares the model.
+        browses = says == "browsing"
+        session = service.put(
+            documents_session(items_in_cart=0, events={"/": [{"type": "view", "ts": NOON - 1}]})
+            if browses
+            else documents_session()
+        )
         for number in range(720):
             service.ask(session)
             service.clock.move(seconds=5)
 
             def act(stored: ShopperSession | None, number: int = number) -> ShopperSession:
                 acted = with_event(stored or documents_session(), "click", service.clock(), f"/products/p{number % 9}")
-                return replace(acted, items_in_cart=1 + number // 40 % 5)
+                return replace(acted, items_in_cart=0 if browses else 1 + number // 40 % 5)
 
             service.store.update(session, act)
-        assert 1 <= groq.calls <= 20
+        assert (15 if browses else 1) <= groq.calls <= 20
 
 
 @pytest.mark.parametrize("says", ["popup", "nothing"])
@@ -194,8 +209,8 @@ SESSIONS = 1000
 
 def _ask_many(folder: Path, url: str, part: int, rounds: range, calls: int, tokens: int) -> int:
     """One process: ask about every fourth session, so many times; give the number of questions."""
-    clock = Clock()
-    advisor, store, _allowance = advisor_on(folder, url, clock, calls=calls, tokens=tokens)
+    clock, store = Clock(), JsonFileStore(folder / "sessions.json")
+    advisor, _allowance = advisor_on(store, folder, url, clock, calls=calls, tokens=tokens)
     asked = 0
     for one_round in rounds:
         clock.now = NOON + one_round * 5 * 60_000
@@ -224,11 +239,10 @@ def test_ten_thousand_questions_over_made_up_sessions_never_exceed_the_daily_bud
                 asked += sum(pool.starmap(_ask_many, arguments))
         spent = Allowance(tmp_path / "count", daily_calls=calls, daily_tokens=tokens).spent()
         assert asked == SESSIONS * rounds
-        assert spent == (groq.calls, groq.calls * 696)
-        assert 1 <= groq.calls <= calls
-        assert groq.calls * 696 <= tokens
-        # All that there is is used: nothing is lost to crashes that did not happen.
-        assert groq.calls == 37 if calls == 37 else groq.calls * 696 > tokens - 6000
+        assert groq.calls <= spent[0] <= calls
+        assert groq.calls * 696 <= spent[1] <= tokens
+        # And it is used: a question costs 696, and while it is under way as much as it could take, some 3,000.
+        assert groq.calls >= (30 if calls == 37 else 20)
 
 
 # --- a slow model -----------------------------------------------------------------------------------------------------
@@ -251,21 +265,28 @@ def test_sixteen_questions_that_hang_and_as_many_that_wait_for_them_leave_two_hu
             with server.client() as client:
                 return client.post("/askai", session).status, time.monotonic() - began
 
-        def ingest(part: int) -> list[int]:
+        def ingest(part: int) -> list[tuple[int, float]]:
+            answered = []
             with server.client() as client:
-                return [client.post("/ingest", body(f"other-{part:03}", number)).status for number in range(50)]
+                for number in range(25):
+                    began = time.monotonic()
+                    status = client.post("/ingest", body(f"other-{part:03}", number)).status
+                    answered.append((status, time.monotonic() - began))
+            return answered
 
         shoppers = [f"shopper-{number:02}" for number in range(16)]
         with server.client() as client:
             for shopper in shoppers:
                 assert client.post("/ingest", body(shopper)).status == 200
-        with ThreadPoolExecutor(40) as pool:
+        with ThreadPoolExecutor(48) as pool:
             asked = [pool.submit(ask, shopper) for shopper in shoppers]
             wait_until(lambda: groq.calls == 16, "16 questions hang")
             again = [pool.submit(ask, shopper) for shopper in shoppers]
-            ingested = [pool.submit(ingest, part) for part in range(4)]
-            assert [status for part in ingested for status in part.result()] == [200] * 200
-            assert not any(future.done() for future in asked), "no ingest waited for the model to be over"
+            ingested = [pool.submit(ingest, part) for part in range(8)]
+            answered = [one for part in ingested for one in part.result()]
+            assert [status for status, _seconds in answered] == [200] * 200
+            # C2's promise of 2 s and some for the tests' own threads; who waited for the model would take up to 5.
+            assert max(seconds for _status, seconds in answered) < 2.5
             for future in [*asked, *again]:
                 status, seconds = future.result()
                 assert status == 200

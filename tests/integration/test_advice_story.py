@@ -234,7 +234,7 @@ def at(day: str) -> int:
         ("2026-01-01T00:00:00", [], True),
         ("2027-12-31T23:59:59", [], True),
         ("2028-01-01T00:00:00", [], False),
-        ("2026-06-01T12:00:00", [{"type": "view", "ts": 1, "returning": True}], False),
+        ("2026-06-01T12:00:00", [{"type": "view", "ts": 1, "visit": 2}], False),
     ],
 )
 def test_an_offer_is_made_only_while_it_is_valid_and_to_whom_it_is_for(

@@ -26,7 +26,9 @@ from tests.support.advice import (
 from tests.support.fake_groq import FakeGroq, good_choice
 from tests.support.injections import INJECTIONS, PLACES, PROMISES, Injection, model_answers
 from tracker.askai.advisor import Advisor
+from tracker.askai.groq_client import GroqClient
 from tracker.askai.shop import Shop
+from tracker.askai.shop_file import ShopFile
 
 WORDINGS = ("own", "model")
 
@@ -42,6 +44,14 @@ def shop_in(folder: Path, wording: str) -> tuple[Path, Shop]:
     path = folder / "shop.toml"
     path.write_text(text, "utf-8")
     return path, example_shop(wording=wording)
+
+
+def client_of(make_app: MakeApp, groq: FakeGroq, shop_file: Path) -> FlaskClient:
+    """Make the whole application around a store in memory: hundreds of sessions would wait for a disk's flushes."""
+    store = MemoryStore()
+    model = GroqClient("gsk_test", groq.base_url, "openai/gpt-oss-20b")
+    advisor = Advisor(store, ShopFile(shop_file), model=model, allowance=FreeAllowance())
+    return make_app(store=store, advisor=advisor).test_client()
 
 
 def traces(answer: dict[str, Any], injection: Injection) -> list[str]:
@@ -66,13 +76,7 @@ def test_no_injection_reaches_the_shopper_through_a_model_that_obeys_it(
     groq: FakeGroq, make_app: MakeApp, tmp_path: Path, wording: str
 ) -> None:
     path, shop = shop_in(tmp_path, wording)
-    client = make_app(
-        shop_file=path,
-        groq_api_key="gsk_test",
-        groq_base_url=groq.base_url,
-        model_daily_calls=10_000,
-        model_daily_tokens=1_000_000_000,
-    ).test_client()
+    client = client_of(make_app, groq, path)
     groq.requests.clear()
     shown = 0
     for number, injection in enumerate(INJECTIONS):
@@ -93,10 +97,7 @@ def test_no_injection_reaches_the_shopper_through_a_model_that_obeys_it(
 
 def test_what_was_planted_is_not_even_in_the_question(groq: FakeGroq, make_app: MakeApp, tmp_path: Path) -> None:
     path, _shop = shop_in(tmp_path, "model")
-    client = make_app(
-        shop_file=path, groq_api_key="gsk_test", groq_base_url=groq.base_url, model_daily_calls=10_000,
-        model_daily_tokens=1_000_000_000,
-    ).test_client()  # fmt: skip
+    client = client_of(make_app, groq, path)
     groq.reply = lambda request: json.dumps(good_choice(request))
     groq.requests.clear()
     for number, injection in enumerate(INJECTIONS):
@@ -114,7 +115,7 @@ def test_an_innocent_opening_does_reach_the_shopper_so_the_tests_above_test_some
     groq: FakeGroq, make_app: MakeApp, tmp_path: Path
 ) -> None:
     path, shop = shop_in(tmp_path, "model")
-    client = make_app(shop_file=path, groq_api_key="gsk_test", groq_base_url=groq.base_url).test_client()
+    client = client_of(make_app, groq, path)
     groq.reply = lambda request: json.dumps(good_choice(request, opening="Hi there!"))
     client.post("/ingest", json=Injection("text", "en code").body(1))
     answer = client.post("/askai", data="shopper-000001").get_json()

@@ -22,8 +22,11 @@ from tracker.ingest.events import EventLimits
 from tracker.ingest.schemas import ingest_schemas
 
 OWNER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
-UNDOCUMENTED = {"/", "/docs", "/docs/page.js", "/docs/assets/<path:name>", "/openapi.json"}
-"""The pages that show the documents."""
+UNDOCUMENTED = {"/", "/docs", "/docs/page.js", "/docs/assets/<path:name>", "/openapi.json"} | {
+    "/storefront.js",
+    "/storefront-pixel.js",
+}
+"""The pages that show the documents, and the files that shops load."""
 KNOWN_SESSION = "a-session-that-is-stored"
 
 

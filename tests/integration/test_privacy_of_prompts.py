@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from tests.support.advice import NOON, ROOT, ScriptedModel, desk
+from tests.support.advice import NOON, ROOT, MemoryStore, ScriptedModel, desk
 from tests.support.fake_groq import FakeGroq, Received
 from tracker.app import create_app
 from tracker.askai.shop import PopupLimits
@@ -104,7 +104,8 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Ask:
                 groq_api_key="gsk_test",
                 groq_base_url=groq.base_url,
             )
-            client = create_app(config).test_client()
+            # In memory, because hundreds of sessions would wait for a disk's flushes.
+            client = create_app(config, store=MemoryStore()).test_client()
             for body in bodies:
                 saved = client.post("/ingest", json=body)
                 assert saved.status_code == 200, saved.get_json()

@@ -21,7 +21,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -32,10 +32,13 @@ import pytest
 from flask import Flask
 
 from tests.integration.conftest import ADMIN_TOKEN, MakeApp, StartServer
+from tests.support.fake_groq import data_of
 from tests.support.gunicorn_server import ROOT, GunicornServer
 from tests.support.http_client import Client
 from tests.unit.test_settings_documented import DEFAULTS
 from tracker.askai.language_model import ModelError
+from tracker.askai.prompt import build_prompt
+from tracker.askai.shop import Shop
 from tracker.askai.summary import SessionSummary
 from tracker.sessions.store import StoreError
 
@@ -157,7 +160,7 @@ def project(tmp_path: Path) -> Path:
     folder = tmp_path / "project"
     venv = folder / ".venv"
     venv.mkdir(parents=True)
-    for name in ("run.py", "wsgi.py", "gunicorn.conf.py", "requirements.txt", ".env.example"):
+    for name in ("run.py", "wsgi.py", "gunicorn.conf.py", "requirements.txt", ".env.example", "shop.example.toml"):
         shutil.copy(ROOT / name, folder)
     (folder / "tracker").symlink_to(ROOT / "tracker")
     shutil.copy(Path(sys.prefix) / "pyvenv.cfg", venv)
@@ -239,7 +242,11 @@ def test_render_starts_it_as_shown() -> None:
 
 def test_every_command_prints_what_is_shown(project: Path) -> None:
     report = {"session": SESSION, "itemsInCart": 2, "timeOnPage": {"/cart": 95_000}}
-    record = {**report, "events": {"/cart": [{"type": "view", "ts": 1_790_000_000_000}]}, "updatedAt": 1}
+    record = {
+        **report,
+        "events": {"/cart": [{"type": "view", "ts": 1_790_000_000_000}]},
+        "updatedAt": round(time.time() * 1000),
+    }
     (project / "tracker_storage.json").write_text(f"{{\n{json.dumps(SESSION)}:{json.dumps(record)}\n}}", "utf-8")
 
     for example in run_as("commands"):
@@ -318,18 +325,28 @@ def test_every_error_code_is_explained_and_no_other() -> None:
 def test_every_fault_of_the_model_is_explained_and_no_other() -> None:
     table = rows(section("Troubleshooting"), "Fault | Why | What to do")
 
-    assert {code_spans(row[0])[0] for row in table} == codes(ModelError) | {"invalid"}
+    refusals = set(re.findall(r'NotAllowedError\("(\w+)"\)', (ROOT / "tracker/askai/allowance.py").read_text("utf-8")))
+    by_advisor = {"invalid", "cool_down", "waited"}
+    assert refusals
+    assert {code_spans(row[0])[0] for row in table} == codes(ModelError) | refusals | by_advisor
 
 
 def test_all_that_is_sent_to_groq_is_named() -> None:
     paragraph = re.search(r"\*\*What is sent to Groq\.\*\*(.*?)\n\n", section("Privacy"), re.DOTALL)
     assert paragraph
 
-    assert set(code_spans(paragraph[1])) - {"GROQ_API_KEY"} == {field.name for field in fields(SessionSummary)}
+    shop = replace(Shop(), wording="model")
+    full = SessionSummary(
+        items_in_cart=1, dwell_s=1, span_s=1, idle_s=1, pages=1, events=1, cart_adds=1, cart_visits=1, hesitating=True,
+        returning=True, interests=("product x",), popups_shown=1, popups_dismissed=1, recent=("view",), locale="de",
+        page_kinds={"cart": {"pages": 1, "dwell_s": 1, "events": 1}},
+    )  # fmt: skip
+    question = {"messages": build_prompt(full, shop, shop.sentences)}
+    assert set(code_spans(paragraph[1])) - {"GROQ_API_KEY", 'wording = "model"'} == data_of(question).keys()
 
 
 def test_every_path_in_the_last_table_exists() -> None:
-    made_on_use = {".env", "tracker_storage.json", ".lock"}
+    made_on_use = {".env", "tracker_storage.json", ".lock", "shop.toml", ".allowance"}
     named = [span for row in rows(section("Where things are"), "Path | What it is") for span in code_spans(row[0])]
 
     assert [name for name in named if name not in made_on_use and not (ROOT / name).exists()] == []

@@ -348,17 +348,22 @@ def ask(client: FlaskClient, body: str | bytes, content_type: str | None = "text
     return reply.status_code, reply.get_json()
 
 
-def test_the_documents_question_gets_the_documents_answer(make_app: MakeApp) -> None:
-    """The document's two calls, with a model that says what the document shows: the seven fields, flat and nested."""
+def test_the_documents_question_gets_the_documents_answer(make_app: MakeApp, tmp_path: Path) -> None:
+    """The document's two calls, in a shop that says what the document shows: the seven fields, flat and nested."""
+    shop_file = tmp_path / "shop.toml"
+    said = DOCUMENT_DECISION["message"]
+    shop_file.write_text(f'name = "A shop"\n[[facts]]\nid = "returns"\ntext = "{said}"\n', "utf-8")
     with FakeGroq() as groq:
-        groq.decision = DOCUMENT_DECISION
-        client = make_app(groq_api_key="gsk_test", groq_base_url=groq.base_url).test_client()
+        groq.decision = {**DOCUMENT_DECISION, "pick": "returns"}
+        client = make_app(groq_api_key="gsk_test", groq_base_url=groq.base_url, shop_file=shop_file).test_client()
         post(client, DOCUMENT_BODY)
         status, answer = ask(client, SESSION)
 
     assert status == 200
-    beside = {"ok": True, "session": SESSION, "source": "groq", "decision": DOCUMENT_DECISION}
-    assert answer == {**DOCUMENT_DECISION, **beside}
+    # The reason is composed here: a model's own goes to the owner and not to a browser.
+    decision = {**DOCUMENT_DECISION, "reason": answer["reason"]}
+    assert answer == {**decision, "ok": True, "session": SESSION, "source": "groq", "decision": decision}
+    assert "7 in the cart" in answer["reason"]
     assert groq.calls == 1
 
 

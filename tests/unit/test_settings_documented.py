@@ -19,6 +19,8 @@ def written(default: Any) -> str:
     """Give a default as it is written in .env."""
     if isinstance(default, bool):
         return "on" if default else "off"
+    if isinstance(default, float):
+        return f"{default:g}"
     return ",".join(default) if isinstance(default, tuple) else str(default)
 
 
