@@ -179,7 +179,7 @@ NO_SESSION_FILES: dict[str, bytes] = {
     + b"[" * 950
     + b"]" * 950
     + b"}]}}}",
-    "100,000 levels": b"{" + b'"a":{' * 100_000,
+    "20,000 levels": b"{" + b'"a":{' * 20_000,
     "a key twice and torn": b'{"a": 1, "a',
     "one line, torn": b'{"shopper-1":{"session":"shopper-1","events":{}},"shopper-2":{"sess',
 }

@@ -206,6 +206,7 @@ def _quiet(caplog: pytest.LogCaptureFixture) -> None:
         (sound, "shared"),
         (sound, "rewriting"),
         (sound, "compact"),
+        (sound, "compact first"),
         (sound, "delete"),
         (torn, "alone"),
         (torn_at_once, "alone"),
@@ -256,7 +257,7 @@ def test_a_line_whose_foot_stands_across_two_sectors_survives_the_next_one(
     assert tally.broken == []
 
 
-@pytest.mark.parametrize("death", ["fdatasync:when=1", "rename:when=1", "fsync:when=1", "fsync:when=2"])
+@pytest.mark.parametrize("death", ["fdatasync:when=1", "rename:when=1", "fsync:when=1", "fdatasync:when=2"])
 def test_what_is_acknowledged_behind_a_process_that_died_in_a_rewrite_survives_a_power_failure(
     tmp_path: Path, state_folder: Path, death: str
 ) -> None:

@@ -109,7 +109,7 @@ def main() -> None:
         write(store, notes, "after", 2)
     elif scenario == "compact first":
         store.compact()
-        write(other, notes, "after", 2)
+        write(store, notes, "after", 3)
     elif scenario == "delete":
         write(store, notes, "before", 5)
         notes.note(f"~{SESSIONS[1]}")

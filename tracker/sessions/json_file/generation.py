@@ -20,7 +20,7 @@ from tracker.sessions.json_file.rewrite import sync_folder
 from tracker.sessions.model import Record
 from tracker.sessions.store import Position, StoreDamagedError, StoreFullError
 
-_READ_AT_ONCE = 1 << 24
+_READ_AT_ONCE = 1 << 20
 """Larger files are read in pieces, to keep the memory of a start-up small. (Mapped, a file that another process cuts
 meanwhile would kill this one with SIGBUS.)"""
 

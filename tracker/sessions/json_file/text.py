@@ -57,8 +57,11 @@ def read_line(text: bytes) -> tuple[str, Record | None]:
         raise ValueError("a line begins with a session id in quotes")
     if b"\\" in text[:close]:
         # Only ids that an older system let in need escapes; let the JSON parser find where such a one ends.
-        session_id, close = json.JSONDecoder().raw_decode(text.decode())
-        value = orjson.loads(text[close + 1 :])
+        spelled = text.decode()
+        session_id, close = json.JSONDecoder().raw_decode(spelled)
+        if spelled[close : close + 1] != ":":
+            raise ValueError("a session id is followed by a colon")
+        value = orjson.loads(spelled[close + 1 :])
     else:
         session_id = text[1:close].decode()
         value = orjson.loads(text[close + 2 :])
