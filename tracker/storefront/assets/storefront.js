@@ -121,7 +121,8 @@
   const adopt = () => {
     each((key) => {
       if (key === KEY || key === own) return;
-      queue.unshift(...(read(key) || []));
+      const found = read(key);
+      if (Array.isArray(found)) queue.unshift(...found);
       forget(key);
     });
     save();
