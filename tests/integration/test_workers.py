@@ -277,11 +277,14 @@ def test_ingest_goes_on_while_every_question_to_the_model_hangs(
     with FakeGroq("hang") as groq:
         server = start_server(workers=1, args=args, env={"GROQ_API_KEY": "gsk_test", "GROQ_BASE_URL": groq.base_url})
         with server.client() as client:
-            client.post("/ingest", envelope(SESSIONS[0], "first"))
+            for number in range(20):
+                # Worth a thought: something in the cart and a long stay. About one session only one question is put.
+                times = {"/cart": 90_000, "/": 9_000}
+                client.post("/ingest", {"session": f"shopper-{number:02}", "itemsInCart": 7, "timeOnPage": times})
 
-        def ask(_: int) -> Reply:
+        def ask(number: int) -> Reply:
             with server.client() as client:
-                return client.post("/askai", SESSIONS[0])
+                return client.post("/askai", f"shopper-{number:02}")
 
         with ThreadPoolExecutor(20) as pool:
             asking = [pool.submit(ask, number) for number in range(20)]
