@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import multiprocessing
 import time
@@ -310,17 +311,18 @@ def test_every_fault_of_the_model_is_answered_by_the_rules_within_the_promise(
 def test_a_model_that_never_ends_is_answered_for_within_the_promise(
     serve: Callable[..., Service], tmp_path: Path
 ) -> None:
-    def seconds(mode: str) -> float:
-        with FakeGroq(mode) as groq:
-            service = serve(groq, tmp_path / mode.replace(" ", "-"))
-            session = service.put(documents_session())
-            began = time.monotonic()
-            answer = service.ask(session)
-            assert (answer["source"], answer["message"]) == ("rules", "Free returns within 30 days.")
-            return time.monotonic() - began
+    def seconds(service: Service) -> float:
+        session = service.put(documents_session())
+        began = time.monotonic()
+        answer = service.ask(session)
+        assert (answer["source"], answer["message"]) == ("rules", "Free returns within 30 days.")
+        return time.monotonic() - began
 
-    with ThreadPoolExecutor(len(SLOW)) as pool:
-        assert all(one < PROMISED_S for one in pool.map(seconds, SLOW))
+    with contextlib.ExitStack() as servers, ThreadPoolExecutor(len(SLOW)) as pool:
+        slow = [servers.enter_context(FakeGroq(mode)) for mode in SLOW]
+        services = [serve(groq, tmp_path / str(number)) for number, groq in enumerate(slow)]
+        assert all(one < PROMISED_S for one in pool.map(seconds, services))
+        assert [groq.calls for groq in slow] == [1] * len(SLOW)
 
 
 # --- the breaker and the server's wishes, seen through /askai --------------------------------------------------------
