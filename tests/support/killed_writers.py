@@ -100,6 +100,9 @@ def count(path: Path, acknowledgements: Path, sessions: list[str], tally: Tally)
     try:
         found = {session_id: names(store.get(session_id)) for session_id in sessions}
         plain = json.loads(path.read_bytes())
+        # What a rewrite left is removed by the first who could write, as every service does when asked for its health.
+        if problem := store.check().problem:
+            tally.unreadable.append(problem)
         for session_id in sessions:
             told = Counter(e["name"] for page in plain.get(session_id, {}).get("events", {}).values() for e in page)
             if told != found[session_id]:

@@ -10,7 +10,7 @@ import contextlib
 import os
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import takewhile
 from pathlib import Path
 from typing import TypeAlias
@@ -63,7 +63,7 @@ CANNOT_WRITE = "The sessions cannot be written: the disk is full or refuses to w
 
 
 class Generation:
-    """Not locked by itself: appends and `learn` need the store's file lock, reads need nothing."""
+    """Appends and `learn` need the store's file lock; reads, and `learn_if_whole`, need nothing."""
 
     def __init__(self, fd: int, found_at: Path | None = None) -> None:
         """Take over the descriptor of a file that begins with the head; knows no line of it yet.
@@ -77,6 +77,8 @@ class Generation:
         self.identity = (status.st_dev, status.st_ino)
         self._index: dict[str, Entry] = {}
         self._index_mutex = threading.Lock()
+        self._end_mutex = threading.Lock()
+        """Held while `end` moves: a reader learns without the file lock, beside a writer of the same process."""
         self._deleted: list[str] = []
         self.end = len(text.HEAD)
         """Just behind the last line that is known: where the foot stands."""
@@ -134,6 +136,21 @@ class Generation:
 
         Where it is not, everything up to `end` is known and in order, and what follows is for recovery to judge.
         """
+        with self._end_mutex:
+            return self._learn()
+
+    def learn_if_whole(self) -> bool:
+        """Do as `learn` without the file lock: take in what was appended, or nothing while that is half written."""
+        with self._end_mutex:
+            size = os.fstat(self.fd).st_size
+            if size == self.size:
+                return self._learn()
+            if not self.size < size <= self.end + _READ_AT_ONCE:
+                return False
+            data = self.read_bytes(self.end, size - self.end)
+            return data.endswith(text.FOOT) and self._learn_from(data, only_whole=True)
+
+    def _learn(self) -> bool:
         size = os.fstat(self.fd).st_size
         if self.lines == 0 and os.pread(self.fd, len(text.HEAD), 0) != text.HEAD:
             return False
@@ -149,14 +166,17 @@ class Generation:
                 at_once *= 2  # A longer line, or one that does not fit.
         return self._learn_from(self.read_bytes(self.end, size - self.end))
 
-    def _learn_from(self, data: bytes) -> bool:
-        base, scan = self.end, text.Scan(data, 0, first=self.lines == 0)
-        for line in scan:
+    def _learn_from(self, data: bytes, *, only_whole: bool = False) -> bool:
+        scan = text.Scan(data, 0, first=self.lines == 0)
+        lines: Iterable[text.Line] = list(scan) if only_whole else scan
+        if only_whole and not scan.is_whole:
+            return False
+        for line in lines:
             at = line.updated_at
-            self._note(line.session_id, None if at is None else entry(at, base + line.offset, line.length))
+            self._note(line.session_id, None if at is None else entry(at, self.end + line.offset, line.length))
         self.lines += scan.lines
         if scan.lines:
-            self.end = self._others_to = base + scan.end
+            self.end = self._others_to = self.end + scan.end
         return scan.is_whole
 
     def _note(self, session_id: str, new: Entry | None) -> None:
@@ -232,6 +252,10 @@ class Generation:
     def append(self, session_id: str, record: Record | None) -> None:
         """Write one line over the foot, and the foot behind it, in one call; `flush` makes it last."""
         line = text.line(session_id, record)
+        with self._end_mutex:
+            self._append(line, session_id, record)
+
+    def _append(self, line: bytes, session_id: str, record: Record | None) -> None:
         joint = text.joint(first=self.lines == 0)
         piece = joint + line + text.FOOT
         try:
@@ -257,10 +281,11 @@ class Generation:
 
         Nobody was told that those lines were saved. The index is wrong afterwards: drop this object.
         """
-        own = max(self._flushed_to - len(text.FOOT), self._others_to)
-        if own < self.end and os.fstat(self.fd).st_size == self.size:
-            self.end = own
-            self._put_foot_back()
+        with self._end_mutex:
+            own = max(self._flushed_to - len(text.FOOT), self._others_to)
+            if own < self.end and os.fstat(self.fd).st_size == self.size:
+                self.end = own
+                self._put_foot_back()
 
     def flush(self) -> None:
         """Return when all that was appended before the call is on the disk. Writers that wait share one flush.

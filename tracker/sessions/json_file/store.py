@@ -197,12 +197,18 @@ class JsonFileStore:
     # --- knowing the file as it is -----------------------------------------------------------------------------
 
     def _reading(self) -> Generation:
+        self._refuse_if_closed()
         if self._pid != os.getpid():
             self._begin_in_this_process()
         generation = self._generation
         if generation is not None and self._is_current(generation):
             return generation
         try:
+            # What was appended, or put in the file's place, can be read whoever holds the lock, unless half written.
+            self._open_outside_the_lock()
+            generation = self._generation
+            if generation is not None and not self._is_replaced() and generation.learn_if_whole():
+                return generation
             with self._writing() as generation:
                 return generation
         except (StoreFullError, OSError):
@@ -220,11 +226,14 @@ class JsonFileStore:
             return False
         return (status.st_dev, status.st_ino) == generation.identity and status.st_size == generation.size
 
+    def _refuse_if_closed(self) -> None:
+        if self._is_closed:
+            raise StoreClosedError("The service is stopping; try again in a moment.")
+
     @contextmanager
     def _writing(self) -> Iterator[Generation]:
         """Hold the lock, with all that others wrote known and the file sound."""
-        if self._is_closed:
-            raise StoreClosedError("The service is stopping; try again in a moment.")
+        self._refuse_if_closed()
         if self._pid != os.getpid():
             self._begin_in_this_process()
         self._open_outside_the_lock()
