@@ -18,7 +18,6 @@ from tests.support.advice import (
     LIMITS,
     NOON,
     ROOT,
-    Clock,
     Desk,
     ScriptedModel,
     check_answer,
@@ -34,7 +33,7 @@ from tracker.askai.language_model import ModelTimeoutError
 from tracker.askai.shop import PopupLimits
 from tracker.sessions.json_file import JsonFileStore
 from tracker.sessions.merge import merge_sessions
-from tracker.sessions.model import Event, ShopperSession
+from tracker.sessions.model import Event
 
 FREE_RETURNS = "Free returns within 30 days."
 MINUTE = 60_000
