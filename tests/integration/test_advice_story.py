@@ -18,7 +18,6 @@ from tests.support.advice import (
     LIMITS,
     NOON,
     ROOT,
-    Clock,
     Desk,
     ScriptedModel,
     check_answer,
@@ -34,7 +33,7 @@ from tracker.askai.language_model import ModelTimeoutError
 from tracker.askai.shop import PopupLimits
 from tracker.sessions.json_file import JsonFileStore
 from tracker.sessions.merge import merge_sessions
-from tracker.sessions.model import Event, ShopperSession
+from tracker.sessions.model import Event
 
 FREE_RETURNS = "Free returns within 30 days."
 MINUTE = 60_000
@@ -394,10 +393,18 @@ def test_asking_moves_no_session_in_the_owners_list(make_app: MakeApp) -> None:
     assert sorted(listed()) == ids
 
 
-def test_a_session_that_is_gone_before_it_is_answered_is_no_trouble() -> None:
-    table = desk(model=ScriptedModel())
-    session = table.store.get(ANNA)
-    assert isinstance(session, ShopperSession)
-    table.store.delete(ANNA)
-    assert table.advisor.advise(session).decision.show_popup
-    assert isinstance(table.clock, Clock)
+@pytest.mark.parametrize("asks", [False, True])
+def test_a_session_deleted_while_it_is_decided_about_does_not_come_back(asks: bool) -> None:
+    def deletes_and_answers(request: dict[str, Any]) -> str:
+        table.store.delete(ANNA)
+        return json.dumps(good_choice(request))
+
+    table = desk(model=ScriptedModel(deletes_and_answers) if asks else None)
+    session = documents_session()
+    if not asks:
+        table.store.delete(ANNA)
+
+    advice = table.advisor.advise(session)
+
+    assert (advice.decision.show_popup, advice.decision.trigger) == (False, "deleted")
+    assert table.store.get(ANNA) is None

@@ -105,6 +105,16 @@ class _TakenError(Exception):
     """Somebody else is asking the model about this session."""
 
 
+class _GoneError(Exception):
+    """The session was deleted while it was decided about: nothing of it may come back."""
+
+
+def _still_there(stored: ShopperSession | None) -> ShopperSession:
+    if stored is None:
+        raise _GoneError
+    return stored
+
+
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
@@ -149,6 +159,8 @@ class Advisor:
         case = self._case(session)
         try:
             return self._advise(case)
+        except _GoneError:
+            return Advice(decision=quiet("The session was deleted meanwhile.", "deleted"), source="gate")
         except StoreError as error:
             _log.warning("a decision could not be kept, so nothing is shown: %s", error)
             return Advice(decision=quiet("Decisions cannot be kept now.", "store"), source="gate")
@@ -273,7 +285,7 @@ class Advisor:
         return advice
 
     def _claimed(self, stored: ShopperSession | None, case: _Case) -> ShopperSession:
-        session = stored or case.session
+        session = _still_there(stored)
         busy = ledger.asking_until(session) > case.now_ms
         # Asked since this question was read: then there is an answer by now.
         if busy or ledger.last_asked_ms(session) > ledger.last_asked_ms(case.session):
@@ -330,7 +342,7 @@ class Advisor:
         entry = _entry(case, advice)
 
         def keep(stored: ShopperSession | None) -> ShopperSession:
-            session = stored or case.session
+            session = _still_there(stored)
             before = ledger.last(session)
             is_repeat = before is not None and all(before.get(key) == entry.get(key) for key in _TELLING)
             is_recent = before is not None and entry["at"] - before["at"] <= RETRY_MS
