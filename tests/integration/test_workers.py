@@ -143,17 +143,20 @@ def test_a_stop_with_50_requests_in_flight_keeps_every_acknowledged_write(start_
     lines: list[tuple[str, socket.socket, bytes]] = []
     for number in range(50):
         body = envelope(SESSIONS[number % 5], str(number)).encode()
-        head = f"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        head = f"POST /ingest HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: {len(body)}\r\n\r\n"
         line = socket.create_connection(("127.0.0.1", server.port), timeout=15)
-        line.sendall(head + body[:40])
-        lines.append((str(number), line, body[40:]))
-    time.sleep(0.5)  # All are read by now, and wait for the rest of their bodies.
+        line.sendall(head.encode())
+        lines.append((str(number), line, body))
+    for _who, line, body in lines:
+        # A worker answers so when it has the request in hand, and then waits for the body.
+        assert line.recv(64) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        line.sendall(body[:40])
 
     began = time.monotonic()
     stopped = threading.Thread(target=server.stop)
     stopped.start()
     time.sleep(0.3)
-    acknowledged = Counter(who for who, line, rest in lines if finished(line, rest) == 200)
+    acknowledged = Counter(who for who, line, body in lines if finished(line, body[40:]) == 200)
     stopped.join()
     took = time.monotonic() - began
 
