@@ -9,7 +9,7 @@ from typing import Any, Final
 from tracker.askai import ledger
 from tracker.askai.advisor import Advice
 from tracker.askai.ledger import Entry
-from tracker.askai.summary import Stage, summarise
+from tracker.askai.summary import Stage, counted, summarise
 from tracker.sessions.model import ShopperSession
 
 _STAGES: Final[dict[Stage, str]] = {
@@ -42,7 +42,7 @@ def explain(session: ShopperSession, now_ms: int) -> Iterator[str]:
     summary = summarise(session, now_ms)
     yield f"Session {session.session}"
     yield (
-        f"This shopper {_STAGES[summary.stage]}: {summary.events} events on {summary.pages} pages in "
+        f"This shopper {_STAGES[summary.stage]}: {counted(summary.events, 'event')} on {counted(summary.pages, 'page')} in "
         f"{_span(summary.dwell_s)}, {summary.items_in_cart} in the cart, last heard of {_span(summary.idle_s)} ago."
     )
     if summary.interests:
@@ -68,7 +68,8 @@ def _told(entry: Entry) -> Iterator[str]:
     what = f'showed "{entry["message"]}"' if entry["show"] else "showed nothing"
     yield f"{when}  {what} ({_decider(entry)})"
     yield f"    because: {entry['reason']}"
-    yield f"    at that time: {signals['items']} in the cart, {_span(signals['dwell'])} on {signals['pages']} pages"
+    pages = counted(signals["pages"], "page")
+    yield f"    at that time: {signals['items']} in the cart, {_span(signals['dwell'])} on {pages}"
     if "fault" in entry:
         yield f"    the rules decided, for {_FAULTS.get(entry['fault'], entry['fault'])}"
     if "veto" in entry:

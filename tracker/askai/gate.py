@@ -9,7 +9,7 @@ from typing import Final
 from tracker.askai import ledger
 from tracker.askai.decision import PopupDecision, quiet
 from tracker.askai.shop import Shop
-from tracker.askai.summary import SessionSummary
+from tracker.askai.summary import SessionSummary, counted
 from tracker.sessions.model import ShopperSession
 
 EARLY_S: Final = 15
@@ -69,7 +69,7 @@ def _enough(session: ShopperSession, summary: SessionSummary, shop: Shop, now_ms
         # Decided a moment ago and not yet seen: whoever asks again gets the same, from the cache.
         return None
     if count >= limits.popups_per_session:
-        return quiet(f"{_times(count, 'popup')} in this session: the shop allows no more.", "popup_limit")
+        return quiet(f"{counted(count, 'popup')} in this session: the shop allows no more.", "popup_limit")
     # The shopper's clock may run ahead; then it counts as now.
     last_ms = max(last_ms, min(summary.last_popup_ms, now_ms))
     minutes = (now_ms - last_ms) / 60_000
@@ -86,9 +86,5 @@ def _early(summary: SessionSummary) -> PopupDecision | None:
             f"Only {dwell} s on the pages: too early, before {EARLY_S} s, to tell what would help.", "too_early"
         )
     if summary.items_in_cart == 0 and summary.pages <= 1 and summary.events < BOUNCE_EVENTS:
-        return quiet(f"One page and {_times(summary.events, 'event')} in {dwell} s: hardly a visit yet.", "bounce")
+        return quiet(f"One page and {counted(summary.events, 'event')} in {dwell} s: hardly a visit yet.", "bounce")
     return None
-
-
-def _times(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

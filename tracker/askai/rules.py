@@ -7,7 +7,7 @@ from typing import Final
 
 from tracker.askai.choice import Choice
 from tracker.askai.shop import Kind, Sentence
-from tracker.askai.summary import SessionSummary
+from tracker.askai.summary import SessionSummary, counted
 
 LONG_DWELL_S: Final = 60
 """From here on, a shopper with a full cart has had the time to go to the checkout."""
@@ -20,7 +20,7 @@ def choose(summary: SessionSummary, sentences: Sequence[Sentence]) -> Choice:
         return Choice.silent(f"Nothing in the cart after {dwell} s: still looking around.", "browsing")
     if dwell < LONG_DWELL_S and not summary.hesitating:
         return Choice.silent(
-            f"{_count(items, 'item')} in the cart after {dwell} s: no sign of hesitation yet.", "still_shopping"
+            f"{counted(items, 'item')} in the cart after {dwell} s: no sign of hesitation yet.", "still_shopping"
         )
     # An offer costs the shop something: it is for those whom knowing the shop better does not decide.
     order: tuple[Kind, ...] = ("offer", "fact", "help") if summary.hesitating else ("fact", "help", "offer")
@@ -29,7 +29,7 @@ def choose(summary: SessionSummary, sentences: Sequence[Sentence]) -> Choice:
             if sentence.kind == kind:
                 return Choice(
                     pick=sentence.id,
-                    reason=f"{_count(items, 'item')} in the cart and {dwell} s on the pages, but no checkout"
+                    reason=f"{counted(items, 'item')} in the cart and {dwell} s on the pages, but no checkout"
                     f"{', and hesitating' if summary.hesitating else ''}: {_WHY[kind]}",
                     trigger="hesitation" if summary.hesitating else "items_in_cart",
                     confidence=0.7,
@@ -43,7 +43,3 @@ _WHY: Final[dict[Kind, str]] = {
     "fact": "knowing the shop better may help.",
     "help": "help may be welcome.",
 }
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

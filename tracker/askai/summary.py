@@ -76,6 +76,11 @@ class SessionSummary:
     """Where the shopper is now, for the owner's list of pages without popups. Never shown to a model."""
 
 
+def counted(number: int, noun: str) -> str:
+    """Say how many, as people do: `1 item`, `7 items`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def summarise(session: ShopperSession, now_ms: int) -> SessionSummary:
     """Sum up a session in one pass over its events. `now_ms` is the service's clock, ms since 1970."""
     kinds: dict[str, KindTotals] = {}

@@ -1,0 +1,159 @@
+"""What the owner asks of the advice at a terminal: flask shop check, flask explain, flask replay, flask ask."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from flask import Flask
+
+from tests.integration.conftest import MakeApp
+from tests.support.fake_groq import FakeGroq
+from tests.support.gunicorn_server import ROOT
+from tracker.app import now_ms
+
+FREE_RETURNS = "Free returns within 30 days."
+OFFER = "10% off your first order with the code WELCOME10."
+
+
+@pytest.fixture
+def shop_file(tmp_path: Path) -> Path:
+    return Path(shutil.copy(ROOT / "shop.example.toml", tmp_path / "shop.toml"))
+
+
+@pytest.fixture
+def app(make_app: MakeApp, shop_file: Path) -> Flask:
+    return make_app(shop_file=shop_file)
+
+
+def run(app: Flask, *arguments: object, expect: int = 0) -> Result:
+    result = app.test_cli_runner().invoke(args=[str(argument) for argument in arguments])
+    assert result.exit_code == expect, result.output
+    return result
+
+
+def lines(app: Flask, *arguments: object) -> list[Any]:
+    return [json.loads(line) for line in run(app, *arguments, "--json").stdout.splitlines()]
+
+
+def visit(app: Flask, session: str, items: int, times: dict[str, int], *events: tuple[str, int, str]) -> None:
+    """Report (page, seconds ago, type) of a visit, then ask about it."""
+    now = now_ms()
+    by_page: dict[str, list[dict[str, Any]]] = {}
+    for page, ago, kind in events:
+        by_page.setdefault(page, []).append({"type": kind, "ts": now - ago * 1000})
+    body = {"session": session, "itemsInCart": items, "timeOnPage": times, "events": by_page, "sentAt": now}
+    client = app.test_client()
+    assert client.post("/ingest", json=body).json == {"ok": True, "saved": True}
+    assert client.post("/askai", data=session).status_code == 200
+
+
+def test_explain_tells_the_story_of_a_visit_and_its_decision(app: Flask) -> None:
+    visit(app, "bouncer-0001", 0, {"/": 4_000}, ("/", 5, "view"))
+    bouncer = run(app, "explain", "bouncer-0001").stdout
+    assert "looked at one page: 1 event on 1 page in 4 s, 0 in the cart" in bouncer
+    assert "showed nothing (no need to think: too_early)" in bouncer
+
+    visit(app, "browser-0001", 0, {"/": 9_000, "/products/ash-vase": 55_000}, ("/", 70, "view"), ("/", 60, "scroll"))
+    browser = run(app, "explain", "browser-0001").stdout
+    assert "Most looked at: product ash-vase." in browser
+    assert "because: Nothing in the cart after 64 s: still looking around." in browser
+
+    twice = [("/cart", 80, "view"), ("/cart", 20, "view")]
+    visit(app, "hesitator-01", 3, {"/cart": 90_000}, *twice)
+    hesitator = run(app, "explain", "hesitator-01").stdout
+    assert "They hesitate" in hesitator
+    assert f'showed "{OFFER}" (by the local rules: hesitation)' in hesitator
+
+    visit(
+        app, "buyer-000001", 0, {"/cart": 60_000}, ("/cart", 60, "add_to_cart"), ("/checkout", 5, "checkout_completed")
+    )
+    buyer = run(app, "explain", "buyer-000001").stdout
+    assert "This shopper bought" in buyer
+    assert "because: The order is placed." in buyer
+
+    visit(app, "leaver-00001", 7, {"/cart": 133_000}, ("/cart", 60, "view"))
+    visit(app, "leaver-00001", 7, {}, ("/cart", 0, "popup_shown"), ("/cart", 0, "popup_dismissed"))
+    leaver = run(app, "explain", "leaver-00001").stdout
+    assert f'showed "{FREE_RETURNS}"' in leaver
+    assert "Popups seen: 1, closed: 1, clicked: 0." in leaver
+
+    (facts,) = lines(app, "explain", "leaver-00001")
+    assert facts["decisions"]["entries"][0]["show"] is True
+
+
+def test_explain_tells_what_the_model_said_and_cost_and_why_it_failed(make_app: MakeApp, shop_file: Path) -> None:
+    with FakeGroq() as groq:
+        settings: dict[str, Any] = {"shop_file": shop_file, "groq_api_key": "key", "groq_base_url": groq.base_url}
+        app = make_app(**settings, model_cool_down=0)
+        visit(app, "answered-001", 3, {"/cart": 90_000}, ("/cart", 80, "view"))
+        groq.mode = "500"
+        visit(app, "failed-00001", 3, {"/cart": 90_000}, ("/cart", 80, "view"))
+
+    answered = run(app, "explain", "answered-001").stdout
+    assert "(by the model: items_in_cart)" in answered
+    assert "the model (openai/gpt-oss-20b) picked free-returns:" in answered
+    assert "696 tokens, with prompt" in answered
+    assert "the rules decided, for the model could not be reached" in run(app, "explain", "failed-00001").stdout
+
+
+def test_nobody_asked_yet(app: Flask) -> None:
+    app.test_client().post("/ingest", json={"session": "unasked-0001", "events": {"/": [{"type": "view", "ts": 1}]}})
+    assert "Nobody asked yet" in run(app, "explain", "unasked-0001").stdout
+    assert "No session nobody-0001 is stored." in run(app, "explain", "nobody-0001", expect=1).stderr
+
+
+def test_replay_shows_what_another_file_would_change_and_changes_nothing(app: Flask, shop_file: Path) -> None:
+    visit(app, "in-cart-0001", 7, {"/cart": 133_000}, ("/cart", 60, "view"))
+    visit(app, "bouncer-0001", 0, {"/": 4_000}, ("/", 5, "view"))
+    before = [run(app, "sessions", "show", name, "--json").stdout for name in ("in-cart-0001", "bouncer-0001")]
+    assert "0 of 2 sessions would be answered otherwise" in run(app, "replay").stdout
+
+    shop_file.write_text(shop_file.read_text("utf-8").replace('id = "free-returns"', 'id = "returns"'), "utf-8")
+    replayed = run(app, "replay").stdout
+    assert "show free-returns  ->  show returns" in replayed
+    assert "1 of 2 sessions would be answered otherwise" in replayed
+    changed = {one["session"]: one["changed"] for one in lines(app, "replay")}
+    assert changed == {"in-cart-0001": True, "bouncer-0001": False}
+    assert [one["session"] for one in lines(app, "replay", "--limit", 1)] == ["bouncer-0001"]
+    assert [run(app, "sessions", "show", name, "--json").stdout for name in ("in-cart-0001", "bouncer-0001")] == before
+
+
+def test_replay_leaves_the_model_alone_unless_told(make_app: MakeApp, shop_file: Path) -> None:
+    with FakeGroq() as groq:
+        app = make_app(shop_file=shop_file, groq_api_key="key", groq_base_url=groq.base_url)
+        visit(app, "in-cart-0001", 7, {"/cart": 133_000}, ("/cart", 60, "view"))
+        assert groq.calls == 1
+        run(app, "replay")
+        assert groq.calls == 1
+        run(app, "replay", "--ask")
+        assert groq.calls == 2
+
+
+def test_asking_at_the_terminal_uses_up_none_of_the_shoppers_popups(app: Flask) -> None:
+    body = {"session": "in-cart-0001", "itemsInCart": 7, "timeOnPage": {"/cart": 133_000}}
+    app.test_client().post("/ingest", json=body)
+    for _ in range(3):
+        assert f"show: {FREE_RETURNS}" in run(app, "ask", "in-cart-0001").stdout
+    answer = app.test_client().post("/askai", data="in-cart-0001").json
+    assert answer is not None
+    assert answer["show_popup"] is True
+
+
+def test_shop_check_names_every_fault_by_its_line(app: Flask, shop_file: Path) -> None:
+    assert "is sound: Linden & Loom may say 4 sentences" in run(app, "shop", "check").stdout
+    assert lines(app, "shop", "check") == [{"ok": True, "shop": "Linden & Loom", "sentences": 4}]
+
+    good = shop_file.read_text("utf-8").splitlines()
+    at = good.index("minutes_between = 10")
+    shop_file.write_text("\n".join([*good[:at], "minutes_between = -1", *good[at + 1 :]]), "utf-8")
+    faults = [json.loads(line) for line in run(app, "shop", "check", shop_file, "--json", expect=1).stdout.splitlines()]
+    assert [fault["line"] for fault in faults] == [at + 1]
+    assert f"line {at + 1}: limits.minutes_between" in run(app, "shop", "check", expect=1).stdout
+
+    shop_file.unlink()
+    assert "does not exist" in run(app, "shop", "check", expect=1).stderr
