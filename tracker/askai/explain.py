@@ -40,9 +40,10 @@ _FAULTS: Final = {
 def explain(session: ShopperSession, now_ms: int) -> Iterator[str]:
     """Give the lines of the story."""
     summary = summarise(session, now_ms)
+    did = f"{counted(summary.events, 'event')} on {counted(summary.pages, 'page')}"
     yield f"Session {session.session}"
     yield (
-        f"This shopper {_STAGES[summary.stage]}: {counted(summary.events, 'event')} on {counted(summary.pages, 'page')} in "
+        f"This shopper {_STAGES[summary.stage]}: {did} in "
         f"{_span(summary.dwell_s)}, {summary.items_in_cart} in the cart, last heard of {_span(summary.idle_s)} ago."
     )
     if summary.interests:
