@@ -140,12 +140,21 @@ def test_withdrawn_in_one_tab_it_ends_in_the_other(
     context: BrowserContext, shop: PlainShop, link: WeakLink, told: Told
 ) -> None:
     shop.head = SHOPIFY
+    context.add_init_script("addEventListener('shopSignals:sent', () => (window.sent = true), true)")
     first, second = context.new_page(), context.new_page()
     first.goto(shop.url)
     first.evaluate("choose('yes', 'yes')")
     session_of(first)
     second.goto(shop.url)
-    session_of(second)
+    second.wait_for_function("window.sent")
+    # At work while the first one forgets, the second writes before it hears of that.
+    second.evaluate(
+        """() => void setTimeout(() => {
+          const until = Date.now() + 500;
+          while (Date.now() < until);
+          localStorage.shopSignals = localStorage.shopSignals;
+        })"""
+    )
     first.evaluate("choose('no', 'no')")
     wait_until(lambda: keys(second) == [], "the other tab forgets as well")
     second.wait_for_timeout(200)
@@ -155,6 +164,23 @@ def test_withdrawn_in_one_tab_it_ends_in_the_other(
     assert keys(second) == []
     assert link.count("POST") == before
     assert told.lines == []
+
+
+def test_withdrawn_while_a_question_waits_it_is_not_asked(page: Page, shop: PlainShop, link: WeakLink) -> None:
+    shop.head = SHOPIFY
+    shop.attributes = 'data-idle="0.2"'
+    page.goto(shop.url)
+    link.mode = "held"
+    page.evaluate("choose('yes', 'yes')")
+    page.click("#one")
+    wait_until(lambda: link.count("POST", "/ingest") > 0, "the events go first")
+    page.wait_for_timeout(500)
+    page.evaluate("choose('no', 'no')")
+    link.mode = "good"
+    page.wait_for_timeout(500)
+
+    assert keys(page) == []
+    assert link.count("POST", "/askai") == 0
 
 
 def test_without_marketing_consent_it_does_not_ask(page: Page, shop: PlainShop, link: WeakLink) -> None:

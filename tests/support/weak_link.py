@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
@@ -13,7 +14,7 @@ class WeakLink:
     """Pass everything on to the service at `port`, as `mode` says.
 
     good: as it is · down: 503 for POST, the service never hears of it · cut: the connection breaks before · lossy: the
-    service stores it, and the answer is lost.
+    service stores it, and the answer is lost · held: nothing is passed on before the mode is another.
     """
 
     def __init__(self, port: int) -> None:
@@ -60,6 +61,8 @@ def _handler_for(link: WeakLink) -> type[BaseHTTPRequestHandler]:
         def _pass_on(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             link.seen.append((self.command, self.path))
+            while self.command == "POST" and link.mode == "held":
+                time.sleep(0.01)
             mode = link.mode if self.command == "POST" else "good"
             if self.command == "POST":
                 link.headers.append({name.lower(): value for name, value in self.headers.items()})

@@ -308,6 +308,8 @@
 
   const question = async () => {
     await flush();
+    asking = active; // consent may have been withdrawn meanwhile
+    if (!asking) return;
     const { id, items } = session();
     const decision = failures ? {} : await (await post("askai", id)).json();
     asking = active && decision.ok && tell("decision", decision) && decision.show_popup;
@@ -469,9 +471,9 @@
       appear();
     });
     on(window, "online", hurry);
-    on(window, "storage", () => {
-      // Another tab was told to forget.
-      if (active && !read(KEY)) {
+    on(window, "storage", ({ key, newValue }) => {
+      // Another tab was told to forget. What is stored does not tell: this one may have written to it since.
+      if (active && !newValue && (!key || key === KEY)) {
         given = false;
         stop();
         decide();
