@@ -46,11 +46,22 @@ def test_the_whole_loop(advised: GunicornServer, page: Page, told: Told) -> None
     page.goto(f"{advised.url}/demo")
     page.click("#consent-yes")
     session = session_of(page)
+
+    def seen() -> list[tuple[str, str, str]]:
+        # How far a page scrolls depends on the fonts.
+        return [event for event in done(advised.stored().get(session)) if event[1] != "scroll"]
+
+    def until(path: str, kind: str) -> None:
+        # No shopper clicks before a page's scripts have asked whether they may run.
+        wait_until(lambda: (path, kind, "") in seen(), f"the service knows of {kind} on {path}")
+
     page.click("#hero-shop")
+    until("/collections/all", "view")
     page.click("a.card[href$=stone-teapot]")
+    until("/products/stone-teapot", "view")
     page.fill("input[name=quantity]", "2")
     page.click("#add-to-cart")
-    page.wait_for_timeout(700)  # as a shopper, who looks at the drawer
+    until("/products/stone-teapot", "add_to_cart")
     page.click("#drawer-cart")
     page.wait_for_selector("storefront-popup >> #card", timeout=LONG_ENOUGH_MS)
     expect(page.get_by_role("dialog", name=MESSAGE)).to_be_visible()
@@ -61,12 +72,9 @@ def test_the_whole_loop(advised: GunicornServer, page: Page, told: Told) -> None
     page.wait_for_timeout(1500)
     expect(page.locator("storefront-popup")).to_have_count(0)
     page.click("#checkout")
+    until("/checkout", "checkout_started")
     page.click("#place-order")
     page.wait_for_selector("#thanks")
-
-    def seen() -> list[tuple[str, str, str]]:
-        # How far a page scrolls depends on the fonts.
-        return [event for event in done(advised.stored().get(session)) if event[1] != "scroll"]
 
     expected = [
         ("/", "view", ""),
@@ -86,7 +94,8 @@ def test_the_whole_loop(advised: GunicornServer, page: Page, told: Told) -> None
         ("/checkout", "checkout_started", ""),
         ("/checkout", "checkout_completed", ""),
     ]
-    wait_until(lambda: seen() == expected, f"{seen()} is what was done")
+    until("/checkout", "checkout_completed")
+    assert seen() == expected
     record = advised.stored()[session]
     assert record["itemsInCart"] == 0, "what was bought is no longer in the cart"
     bought = record["events"]["/checkout"][-1]
