@@ -70,9 +70,17 @@ class GunicornServer:
         return self._log.read_text("utf-8") if self._log.exists() else ""
 
     def stored(self) -> dict[str, Any]:
-        """The session file as any strict JSON parser reads it: without NaN, Infinity or bytes that are no UTF-8."""
-        sessions: dict[str, Any] = strict_json(self.storage.read_bytes())
-        return sessions
+        """The session file as any strict JSON parser reads it: without NaN, Infinity or bytes that are no UTF-8.
+
+        What was read while a line was being added is read again, as the README tells every reader to do.
+        """
+        while True:
+            before = self.storage.stat()
+            text = self.storage.read_bytes()
+            after = self.storage.stat()
+            if (before.st_ino, before.st_size) == (after.st_ino, after.st_size):
+                sessions: dict[str, Any] = strict_json(text)
+                return sessions
 
     # --- start and stop ----------------------------------------------------------------------------------------------
 
