@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from typing import Any
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -35,6 +37,13 @@ PUBLIC_PATHS = frozenset({"/ingest", "/events", "/askai"})
 """What the storefront's pages use, from another origin."""
 
 
+class _Service(Flask):
+    """Flask for views that are no coroutines: it then need not look at each of them, and each hook, on each request."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        return func
+
+
 def now_ms() -> int:
     """Give the service's clock: milliseconds since 1970."""
     return time.time_ns() // 1_000_000
@@ -54,7 +63,7 @@ def create_app(
     shop = ShopFile(config.shop_file)
     advisor = advisor or _advisor(config, store, shop)
 
-    app = Flask("tracker", static_folder=None)
+    app = _Service("tracker", static_folder=None)
     # One byte more, because werkzeug refuses a chunked body of exactly this size; read_body holds the real limit.
     app.config.update(MAX_BODY_BYTES=config.max_body_bytes, MAX_CONTENT_LENGTH=config.max_body_bytes + 1)
     app.json.sort_keys = False  # type: ignore[attr-defined]

@@ -49,7 +49,7 @@ def merge_all(bodies: list[Report], limits: SessionLimits = WIDE) -> ShopperSess
     return session
 
 
-def multiset(session: ShopperSession) -> Counter[tuple[str, bytes]]:
+def multiset(session: ShopperSession) -> Counter[tuple[str, str]]:
     return Counter((page, canonical(event)) for page, event in session.all_events())
 
 
@@ -97,7 +97,7 @@ def test_any_split_of_a_growing_session_into_snapshots_gives_the_same_record(
 def test_an_event_is_kept_as_often_as_the_body_that_holds_it_most(
     envelopes: list[Report], snapshots: list[Report]
 ) -> None:
-    most: Counter[tuple[str, bytes]] = Counter()
+    most: Counter[tuple[str, str]] = Counter()
     for body in [*envelopes, *snapshots]:
         most |= Counter((page, canonical(event)) for page, events in body.events.items() for event in events)
     assert multiset(merge_all([*envelopes, *snapshots])) == most

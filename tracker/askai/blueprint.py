@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import marshmallow as ma
 from flask import Request
 from flask.views import MethodView
 from marshmallow import Schema, fields
@@ -13,7 +12,7 @@ from tracker.askai.advisor import Advisor
 from tracker.askai.decision import CATEGORIES
 from tracker.sessions.model import ANY_SESSION_ID
 from tracker.sessions.store import SessionStore
-from tracker.web.bodies import ApiBlueprint, BodyParser, SessionIdField, read_body, read_json
+from tracker.web.bodies import ApiBlueprint, SessionIdField, read_body, read_json
 from tracker.web.errors import ApiError
 
 
@@ -53,26 +52,20 @@ class AnswerSchema(DecisionSchema):
     offer = fields.Nested(OfferSchema, metadata={"description": "The offer that the message makes, if it makes one."})
 
 
-class _QuestionParser(BodyParser):
-    """Takes a bare session id where JSON would stand."""
-
-    def load_json(self, req: Request, schema: ma.Schema) -> Any:
-        raw = read_body(req).strip()
-        if not raw:
-            raise ApiError(400, "missing_session", "Send the session id as the body.")
-        if raw[:1] in b'{["':
-            body = read_json(raw)
-            return {"session": body} if isinstance(body, str) else body
-        return {"session": raw.decode("utf-8", "replace")}
-
-
-class _AskBlueprint(ApiBlueprint):
-    ARGUMENTS_PARSER = _QuestionParser()
+def _question(request: Request) -> Any:
+    """Read a body that may be a bare session id where JSON would stand."""
+    raw = read_body(request).strip()
+    if not raw:
+        raise ApiError(400, "missing_session", "Send the session id as the body.")
+    if raw[:1] in b'{["':
+        body = read_json(raw)
+        return {"session": body} if isinstance(body, str) else body
+    return {"session": raw.decode("utf-8", "replace")}
 
 
 def askai_blueprint(store: SessionStore, advisor: Advisor) -> ApiBlueprint:
     """Make the blueprint that asks `advisor` about sessions of `store`."""
-    blueprint = _AskBlueprint("askai", __name__, description="Would a popup help now?")
+    blueprint = ApiBlueprint("askai", __name__, description="Would a popup help now?")
 
     @blueprint.route("/askai")
     class AskAi(MethodView):
@@ -82,7 +75,7 @@ def askai_blueprint(store: SessionStore, advisor: Advisor) -> ApiBlueprint:
                 "content": {"text/plain": {"schema": {"type": "string", "pattern": f"^{ANY_SESSION_ID}$"}}},
             }
         )
-        @blueprint.arguments(QuestionSchema)
+        @blueprint.body(QuestionSchema(), _question)
         @blueprint.response(200, AnswerSchema)
         @blueprint.fails(400, 403, 404, 413, 415, 422, 503)
         def post(self, question: dict[str, str]) -> dict[str, Any]:

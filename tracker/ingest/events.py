@@ -6,13 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
+import orjson
+
 from tracker.sessions.legacy import in_milliseconds
-from tracker.sessions.model import MAX_INTEGER, Event, canonical, clean
+from tracker.sessions.model import MAX_INTEGER, Event, clean, size_of
 
 MAX_NAME = 1024
 """Characters of a page's name: longer paths than that are no pages of a shop."""
 
 _MAX_TYPE = 64
+_AT_ONCE = 32
+"""Events that are looked at together: few enough to stay below the limit on a single one."""
+
 _REASONS_TOLD = 10
 
 
@@ -62,11 +67,16 @@ def read_events(
             rejected.add(f"events.{page}", f"the name of a page has at most {MAX_NAME} characters")
             continue
         kept = events.setdefault(page, [])
-        for number, event in enumerate(listed):
-            try:
-                kept.append(_event(event, limits.event_bytes, room, in_seconds))
-            except _FaultyError as fault:
-                rejected.add(f"events.{page}.{number}", str(fault))
+        for start in range(0, len(listed), _AT_ONCE):
+            some = listed[start : start + _AT_ONCE]
+            if room > 0 and not in_seconds and _are_plain(some, limits.event_bytes):
+                kept += some
+                continue
+            for number, event in enumerate(some, start):
+                try:
+                    kept.append(_event(event, limits.event_bytes, room, in_seconds))
+                except _FaultyError as fault:
+                    rejected.add(f"events.{page}.{number}", str(fault))
     return events
 
 
@@ -89,6 +99,35 @@ def is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MAX_INTEGER
 
 
+def _are_plain(listed: list[Any], event_bytes: int) -> bool:
+    """Tell whether nothing in these events is at fault or to be changed: so nearly all are, and one look tells.
+
+    Most of it is a look at their text, where control characters are escaped (but for DEL), and of what is not ASCII all
+    that `clean` takes out is not printable. It takes a fifth of the time that `_event` takes.
+    """
+    try:
+        spelled = orjson.dumps(listed)
+    except TypeError:
+        return False  # Half of a surrogate pair, or a number beyond 64 bits.
+    if len(spelled) > event_bytes or b"\\" in spelled or b"\x7f" in spelled:
+        return False
+    if not spelled.isascii() and not spelled.decode().isprintable():
+        return False
+    if spelled.count(b"{") != len(listed) or spelled.count(b"[") != 1:
+        return False
+    for event in listed:
+        if type(event) is not dict:
+            return False
+        name, ts = event.get("type"), event.get("ts")
+        if type(name) is not str or not 0 < len(name) <= _MAX_TYPE or type(ts) is not int or ts < 0:
+            return False
+        for value in event.values():
+            kind = type(value)
+            if (kind is int or kind is float) and not -MAX_INTEGER <= value <= MAX_INTEGER:
+                return False
+    return True
+
+
 def _event(raw: Any, event_bytes: int, room: int, in_seconds: bool) -> Event:
     if not isinstance(raw, dict):
         raise _FaultyError("an event is an object")
@@ -99,7 +138,7 @@ def _event(raw: Any, event_bytes: int, room: int, in_seconds: bool) -> Event:
     if not is_number(ts):
         raise _FaultyError("ts is a time: a number from 0 to 2^53")
     event["ts"] = in_milliseconds(ts) if in_seconds else round(ts)
-    if len(canonical(event)) > event_bytes:
+    if size_of([event]) > event_bytes:
         raise _FaultyError(f"an event has at most {event_bytes} bytes")
     return event
 

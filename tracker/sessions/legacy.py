@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from tracker.sessions.model import MAX_INTEGER, Event, MergeState, ShopperSession, canonical, clean
+from tracker.sessions.model import MAX_INTEGER, Event, MergeState, ShopperSession, canonical, clean, size_of
 
 SECONDS_BELOW = 100_000_000_000
 """A ts below this is in seconds (as ms it would be before March 1973), one from it on in milliseconds."""
@@ -63,7 +63,7 @@ def read_record(session_id: str, raw: Mapping[str, Any], fallback: int) -> Shopp
         updated_at=round(_number(record.get("updatedAt"))) or newest or fallback,
         merge=MergeState(
             cart_clock=newest,
-            event_bytes=sum(len(canonical(event)) for page_events in events.values() for event in page_events),
+            event_bytes=sum(map(size_of, events.values())),
         ),
         further={key: value for key, value in record.items() if key not in _KNOWN},
     )

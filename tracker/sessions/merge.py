@@ -13,16 +13,22 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import groupby
-from operator import itemgetter
-from typing import TypeAlias, TypeVar
+from itertools import groupby, pairwise, starmap
+from operator import itemgetter, lt
+from typing import TypeVar
 
-from tracker.sessions.model import MAX_INTEGER, Event, Horizon, MergeState, Report, ShopperSession, canonical
+from tracker.sessions.model import (
+    MAX_INTEGER,
+    Event,
+    Horizon,
+    MergeState,
+    Report,
+    ShopperSession,
+    canonical,
+    size_of,
+)
 
 _T = TypeVar("_T")
-_Spelled: TypeAlias = tuple[int, bytes, Event]
-"""(ts, canonical, the event itself)."""
-
 REMEMBERED_ENVELOPES = 32
 """How many envelopes a session knows again. A browser repeats one within seconds, so this is minutes of them."""
 
@@ -56,23 +62,33 @@ def merge(stored: ShopperSession | None, report: Report, limits: SessionLimits, 
         envelopes = tuple(sorted((*envelopes, seen))[-REMEMBERED_ENVELOPES:])
 
     total_time, added_time = _merge_time(old, time_on_page, report.adds_time, limits.pages)
-    events, state = _merge_events(old, report.events, limits)
+    everything, event_bytes = _union(old, report.events)
 
     items, clock = old.items_in_cart, old.merge.cart_clock
     if report.items_in_cart is not None:
         # A tie goes to the larger cart: any rule does that does not ask who came first.
         clock, items = max((clock, items), (report.clock, report.items_in_cart))
 
-    new = replace(
+    state = MergeState(
+        cart_clock=clock,
+        added_time=added_time,
+        envelopes=envelopes,
+        event_bytes=event_bytes,
+        dropped_events=old.merge.dropped_events,
+        horizon=old.merge.horizon,
+    )
+    events, state = _cut(everything, state, limits)
+    new = (items, total_time, events, state)
+    if stored is not None and new == (stored.items_in_cart, stored.time_on_page, stored.events, stored.merge):
+        return stored
+    return replace(
         old,
         items_in_cart=items,
         time_on_page=total_time,
         events=events,
-        merge=replace(state, cart_clock=clock, added_time=added_time, envelopes=envelopes),
+        updated_at=max(now, old.updated_at),
+        merge=state,
     )
-    if stored is not None and new == stored:
-        return stored
-    return replace(new, updated_at=max(now, old.updated_at))
 
 
 def merge_sessions(stored: ShopperSession | None, other: ShopperSession, limits: SessionLimits) -> ShopperSession:
@@ -127,9 +143,8 @@ def _by_name(pages: Mapping[str, _T]) -> dict[str, _T]:
     return dict(sorted(pages.items(), key=itemgetter(0)))
 
 
-def _merge_events(
-    old: ShopperSession, reported: Mapping[str, list[Event]], limits: SessionLimits
-) -> tuple[Mapping[str, list[Event]], MergeState]:
+def _union(old: ShopperSession, reported: Mapping[str, list[Event]]) -> tuple[dict[str, list[Event]], int]:
+    """Give (all events by page, their size in bytes)."""
     pages = dict(old.events)
     event_bytes = old.merge.event_bytes
     for page, events in reported.items():
@@ -137,40 +152,56 @@ def _merge_events(
         missing = _missing(kept, page, events, old.merge.horizon)
         if missing:
             pages[page] = _insert(kept, missing)
-            event_bytes += sum(len(spelled) for _, spelled, _ in missing)
+            event_bytes += size_of(missing)
     if len(pages) > len(old.events):
         pages = _by_name(pages)
-    return _cut(pages, replace(old.merge, event_bytes=event_bytes), limits)
+    return pages, event_bytes
 
 
-def _missing(kept: list[Event], page: str, events: list[Event], horizon: Horizon | None) -> list[_Spelled]:
+def _missing(kept: list[Event], page: str, events: list[Event], horizon: Horizon | None) -> list[Event]:
     """Give the reported events that the page lacks, ascending: of n equal ones reported and m kept, n - m."""
-    newest = kept[-1]["ts"] if kept else -1
-    missing: list[_Spelled] = []
-    reported = sorted(((event["ts"], canonical(event), event) for event in events), key=itemgetter(0, 1))
-    for ts, group in groupby(reported, key=itemgetter(0)):
-        have = Counter(map(canonical, _at(kept, ts))) if ts <= newest else Counter()
-        for one in group:
-            spelled = one[1]
-            if have[spelled]:
-                have[spelled] -= 1
-            elif horizon is None or (ts, page, spelled.decode()) > horizon:
-                missing.append(one)
+    reported = _in_order(events)
+    # Most reports only bring what is newer than all that is kept.
+    behind = bisect_right(reported, kept[-1]["ts"], key=_ts) if kept else 0
+    missing: list[Event] = []
+    for ts, group in groupby(reported[:behind], key=_ts):
+        have = Counter(map(canonical, _at(kept, ts)))
+        for event in group:
+            spelling = canonical(event)
+            if have[spelling]:
+                have[spelling] -= 1
+            else:
+                missing.append(event)
+    missing += reported[behind:]
+    if horizon is not None:
+        missing = [event for event in missing if _is_above(horizon, page, event)]
     return missing
+
+
+def _in_order(events: list[Event]) -> list[Event]:
+    """Order events by (ts, canonical), spelling only those whose time does not tell."""
+    ordered = sorted(events, key=_ts)
+    if all(starmap(lt, pairwise(map(_ts, ordered)))):
+        return ordered
+    return [event for _, same in groupby(ordered, key=_ts) for event in sorted(same, key=canonical)]
+
+
+def _is_above(horizon: Horizon, page: str, event: Event) -> bool:
+    return event["ts"] > horizon[0] or (event["ts"], page, canonical(event)) > horizon
 
 
 def _at(kept: list[Event], ts: int) -> list[Event]:
     return kept[bisect_left(kept, ts, key=_ts) : bisect_right(kept, ts, key=_ts)]
 
 
-def _insert(kept: list[Event], missing: list[_Spelled]) -> list[Event]:
+def _insert(kept: list[Event], missing: list[Event]) -> list[Event]:
     """Give a new list with the missing events, ascending themselves, in their places."""
-    if not kept or missing[0][0] > kept[-1]["ts"]:
-        return [*kept, *(event for _, _, event in missing)]
+    if not kept or missing[0]["ts"] > kept[-1]["ts"]:
+        return [*kept, *missing]
     merged = list(kept)
-    for ts, group in groupby(missing, key=itemgetter(0)):
+    for ts, group in groupby(missing, key=_ts):
         low, high = bisect_left(merged, ts, key=_ts), bisect_right(merged, ts, key=_ts)
-        merged[low:high] = sorted([*merged[low:high], *(event for _, _, event in group)], key=canonical)
+        merged[low:high] = sorted([*merged[low:high], *group], key=canonical)
     return merged
 
 
@@ -179,6 +210,8 @@ def _cut(
 ) -> tuple[dict[str, list[Event]], MergeState]:
     """Drop the oldest events until every limit holds."""
     count, size, live_pages = sum(map(len, pages.values())), state.event_bytes, len(pages)
+    if count <= limits.events and size <= limits.event_bytes and live_pages <= limits.pages:
+        return pages, state
     heads = [(events[0]["ts"], page) for page, events in pages.items()]
     gone: Counter[str] = Counter()
     horizon = state.horizon
@@ -186,16 +219,14 @@ def _cut(
     while count > limits.events or size > limits.event_bytes or live_pages > limits.pages:
         ts, page = heapq.heappop(heads)
         events = pages[page]
-        spelled = canonical(events[gone[page]])
-        horizon = (ts, page, spelled.decode())
-        count, size = count - 1, size - len(spelled)
+        oldest = events[gone[page]]
+        horizon = (ts, page, canonical(oldest))
+        count, size = count - 1, size - size_of([oldest])
         gone[page] += 1
         if gone[page] < len(events):
             heapq.heappush(heads, (events[gone[page]]["ts"], page))
         else:
             live_pages -= 1
-    if not gone:
-        return pages, state
     left = {page: events[gone[page] :] for page, events in pages.items() if gone[page] < len(events)}
     dropped = state.dropped_events + gone.total()
     return left, replace(state, event_bytes=size, dropped_events=dropped, horizon=horizon)

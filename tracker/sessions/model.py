@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -34,9 +34,15 @@ def clean(text: str) -> str:
     return text if text.isprintable() else _UNPRINTABLE.sub(" ", text)
 
 
-def canonical(event: Event) -> bytes:
+def canonical(event: Event) -> str:
     """Give the one spelling of an event: two events are the same when this is."""
-    return orjson.dumps(event, option=orjson.OPT_SORT_KEYS)
+    return orjson.dumps(event, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def size_of(events: Sequence[Event]) -> int:
+    """Tell how many bytes the spellings of these events have together, without making each."""
+    brackets_and_commas = len(events) + 1
+    return len(orjson.dumps(events)) - brackets_and_commas if events else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,13 +144,13 @@ class ShopperSession:
         }
 
     def to_record(self) -> Record:
-        """Give the record as the file and the owner's API hold it."""
+        """Give the record as the file and the owner's API hold it; `text.own_lines` counts on what comes first."""
         return {
             "session": self.session,
+            "updatedAt": self.updated_at,
             "itemsInCart": self.items_in_cart,
             "timeOnPage": self.time_on_page,
             "events": self.events,
-            "updatedAt": self.updated_at,
             "merge": self.merge.to_record(),
             **({"decisions": self.decisions} if self.decisions else {}),
             **self.further,

@@ -79,6 +79,6 @@ def register_origins(
 
     @app.after_request
     def vary_by_origin(response: Response) -> Response:
-        if request.path in paths:
-            response.vary.add("Origin")
+        if request.path in paths and "Origin" not in response.headers.get("Vary", ""):
+            response.headers.add("Vary", "Origin")
         return response

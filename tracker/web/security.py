@@ -12,6 +12,17 @@ from tracker.web.errors import ApiError
 API_POLICY = "default-src 'none'; frame-ancestors 'none'"
 """Content-Security-Policy of every answer that is no page: a browser that shows it loads and runs nothing."""
 
+_DEFAULTS = [
+    (name.lower(), name, value)
+    for name, value in {
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Content-Security-Policy": API_POLICY,
+        "X-Frame-Options": "DENY",
+        "Cache-Control": "no-store",
+    }.items()
+]
+
 
 def register_security_headers(app: Flask) -> None:
     """Put the headers on every answer that has not set its own."""
@@ -19,11 +30,8 @@ def register_security_headers(app: Flask) -> None:
     @app.after_request
     def secure(response: Response) -> Response:
         headers = response.headers
-        headers.setdefault("X-Content-Type-Options", "nosniff")
-        headers.setdefault("Referrer-Policy", "no-referrer")
-        headers.setdefault("Content-Security-Policy", API_POLICY)
-        headers.setdefault("X-Frame-Options", "DENY")
-        headers.setdefault("Cache-Control", "no-store")
+        own = {name.lower() for name, _ in headers}
+        headers.extend((name, value) for key, name, value in _DEFAULTS if key not in own)
         if request.is_secure:
             headers.setdefault("Strict-Transport-Security", "max-age=31536000")
         return response

@@ -65,12 +65,15 @@ CANNOT_WRITE = "The sessions cannot be written: the disk is full or refuses to w
 class Generation:
     """Appends and `learn` need the store's file lock; reads, and `learn_if_whole`, need nothing."""
 
-    def __init__(self, fd: int, found_at: Path | None = None) -> None:
+    def __init__(self, fd: int, found_at: Path | None = None, *, trusts: bool = False) -> None:
         """Take over the descriptor of a file that begins with the head; knows no line of it yet.
 
         `found_at`: where it was opened. Who renamed it to there may have died before that name was made to last.
+        `trusts`: lines are known by their beginnings, and parsed only where those are not as this version writes them;
+        so are all that are appended once the file was found whole.
         """
         self.fd = fd
+        self._trusts = trusts
         self._name_to_flush = found_at
         self._close = weakref.finalize(self, os.close, fd)
         status = os.fstat(fd)
@@ -94,9 +97,9 @@ class Generation:
         """A flush failed: what the disk holds of this file is unknown, and asking it again would not tell."""
 
     @classmethod
-    def open(cls, path: Path) -> Generation:
+    def open(cls, path: Path, *, trusts: bool = False) -> Generation:
         """Open the file. Raises OSError (FileNotFoundError, ...)."""
-        return cls(os.open(path, os.O_RDWR | os.O_CLOEXEC), path)
+        return cls(os.open(path, os.O_RDWR | os.O_CLOEXEC), path, trusts=trusts)
 
     @classmethod
     def open_to_read(cls, path: Path) -> Generation:
@@ -167,17 +170,26 @@ class Generation:
         return self._learn_from(self.read_bytes(self.end, size - self.end))
 
     def _learn_from(self, data: bytes, *, only_whole: bool = False) -> bool:
+        is_whole = data.endswith(text.FOOT)
+        if self._trusts and (is_whole or not only_whole):
+            end = len(data) - len(text.FOOT) if is_whole else data.rfind(text.joint(first=False))
+            own = text.own_lines(data[: max(end, 0)], first=self.lines == 0)
+            if own is not None:
+                self._take_in(own, end)
+                data = data[end:]
         scan = text.Scan(data, 0, first=self.lines == 0)
-        lines: Iterable[text.Line] = list(scan) if only_whole else scan
-        if only_whole and not scan.is_whole:
-            return False
+        lines = list(scan)
+        if lines and (scan.is_whole or not only_whole):
+            self._take_in(lines, scan.end)
+        self._trusts = self._trusts or scan.is_whole
+        return scan.is_whole
+
+    def _take_in(self, lines: list[text.Line], length: int) -> None:
         for line in lines:
             at = line.updated_at
             self._note(line.session_id, None if at is None else entry(at, self.end + line.offset, line.length))
-        self.lines += scan.lines
-        if scan.lines:
-            self.end = self._others_to = self.end + scan.end
-        return scan.is_whole
+        self.lines += len(lines)
+        self.end = self._others_to = self.end + length
 
     def _note(self, session_id: str, new: Entry | None) -> None:
         with self._index_mutex:
@@ -249,15 +261,18 @@ class Generation:
 
     # --- writing -----------------------------------------------------------------------------------------------
 
-    def append(self, session_id: str, record: Record | None) -> None:
-        """Write one line over the foot, and the foot behind it, in one call; `flush` makes it last."""
-        line = text.line(session_id, record)
-        with self._end_mutex:
-            self._append(line, session_id, record)
+    def append(self, records: Iterable[tuple[str, Record | None]]) -> None:
+        """Write a line for each over the foot, and the foot behind them, in one call; `flush` makes them last.
 
-    def _append(self, line: bytes, session_id: str, record: Record | None) -> None:
-        joint = text.joint(first=self.lines == 0)
-        piece = joint + line + text.FOOT
+        Each session id comes once at the most; None deletes it. Raises StoreFullError, and nothing was written.
+        """
+        lines = [(session_id, record, text.line(session_id, record)) for session_id, record in records]
+        with self._end_mutex:
+            self._append(lines)
+
+    def _append(self, lines: list[tuple[str, Record | None, bytes]]) -> None:
+        first, between = text.joint(first=self.lines == 0), text.joint(first=False)
+        piece = first + between.join(line for _, _, line in lines) + text.FOOT
         try:
             written = os.pwrite(self.fd, piece, self.end)
         except OSError as error:
@@ -266,10 +281,12 @@ class Generation:
         if written < len(piece):
             self._put_foot_back()
             raise StoreFullError(CANNOT_WRITE)
-        at = None if record is None else text.updated_at(record)
-        self._note(session_id, None if at is None else entry(at, self.end + len(joint), len(line)))
-        self.lines += 1
-        self.end += len(joint) + len(line)
+        place = self.end + len(first)
+        for session_id, record, line in lines:
+            self._note(session_id, None if record is None else entry(text.updated_at(record), place, len(line)))
+            place += len(line) + len(between)
+        self.lines += len(lines)
+        self.end = place - len(between)
 
     def _put_foot_back(self) -> None:
         with contextlib.suppress(OSError):

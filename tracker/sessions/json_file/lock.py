@@ -29,7 +29,7 @@ class FileLock:
 
     def __init__(self, path: Path, timeout: float) -> None:
         self._path = path
-        self._timeout = timeout
+        self.timeout = timeout
         self._fd: int | None = None
         self._begin_in_this_process()
 
@@ -41,12 +41,16 @@ class FileLock:
         self._pid = os.getpid()
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Hold the lock. Raises StoreBusyError, or OSError where the lock file cannot be opened."""
+    def held(self, until: float | None = None) -> Iterator[None]:
+        """Hold the lock, taken by `until` on the monotonic clock where that is given.
+
+        Raises StoreBusyError, or OSError where the lock file cannot be opened.
+        """
         if self._pid != os.getpid():
             self._begin_in_this_process()
-        limit = time.monotonic() + self._timeout
-        if not self._threads.acquire(timeout=self._timeout):
+        now = time.monotonic()
+        limit = until if until is not None else now + self.timeout
+        if not self._threads.acquire(timeout=max(0.0, limit - now)):
             raise StoreBusyError("The sessions are being written to by others; try again in a moment.")
         try:
             fd = self._open()

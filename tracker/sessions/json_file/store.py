@@ -18,6 +18,7 @@ from tracker.sessions.json_file.compaction import CompactionStoppedError, Copy, 
 from tracker.sessions.json_file.generation import CANNOT_WRITE, Generation
 from tracker.sessions.json_file.lock import FileLock
 from tracker.sessions.json_file.rewrite import Rewrite, make_folder, remove_leftover
+from tracker.sessions.json_file.turns import Turns, Write
 from tracker.sessions.legacy import RecordError, read_record
 from tracker.sessions.model import Record, ShopperSession
 from tracker.sessions.store import (
@@ -83,23 +84,71 @@ class JsonFileStore:
         and the error of a flush is told only once to all who share a descriptor.
         """
         self._generation: Generation | None = None
+        self._has_parsed_all = False
         self._opening = threading.Lock()
+        self._turns = Turns()
         self._pid = os.getpid()
+
+    def _begin_after_a_fork(self) -> None:
+        if self._pid != os.getpid():
+            self._begin_in_this_process()
 
     # --- the port ----------------------------------------------------------------------------------------------
 
     def update(self, session_id: str, change: Change) -> ShopperSession:
-        """See SessionStore. Costs one read and one append of the record, and a share of a flush."""
+        """See SessionStore. Costs one read and one append of the record, and a share of a lock and of a flush.
+
+        Updates of several threads that come together are written by one of them, which calls all their changes.
+        """
+        self._begin_after_a_fork()
+        turns, write = self._turns, Write(session_id, change, time.monotonic() + self._lock.timeout)
         with self._plain_errors():
-            with self._writing() as generation:
-                record = generation.read(session_id)
-                old = None if record is None else _session(session_id, record)
-                new = change(old)
-                if new is not old:
-                    generation.append(session_id, new.to_record())
-            self._flush(generation)
+            if turns.enter(write):
+                self._write_for_all(write, turns)
+            return write.outcome()
+
+    def _write_for_all(self, own: Write, turns: Turns) -> None:
+        batch = [own]
+        try:
+            with self._plain_errors():
+                try:
+                    with self._writing(own.until) as generation:
+                        batch = turns.gather(own)
+                        self._write_batch(generation, batch)
+                finally:
+                    turns.hand_over()
+                self._flush(generation)
+        except BaseException as error:
+            failure = error if isinstance(error, Exception) else StoreBusyError("It was interrupted; try again.")
+            for write in batch:
+                write.fail(failure)
+            if failure is not error:
+                raise
+        else:
             self._compact_if_worth_it(generation)
-        return new
+        finally:
+            for write in batch[1:]:
+                write.wake()
+
+    @staticmethod
+    def _write_batch(generation: Generation, batch: list[Write]) -> None:
+        """Change one after the other, each what the ones before it left, and write what came of it."""
+        now: dict[str, ShopperSession] = {}
+        for write in batch:
+            session_id = write.session_id
+            try:
+                old = now.get(session_id)
+                if old is None and (record := generation.read(session_id)) is not None:
+                    old = _session(session_id, record)
+                new = write.change(old)
+            except Exception as error:  # noqa: BLE001  it is this one's alone, and raised in its own thread
+                write.fail(error)
+                continue
+            if new is not old:
+                now[session_id] = new
+            write.done(new)
+        if now:
+            generation.append((session_id, session.to_record()) for session_id, session in now.items())
 
     def get(self, session_id: str) -> ShopperSession | None:
         """See SessionStore."""
@@ -116,7 +165,7 @@ class JsonFileStore:
             with self._writing() as generation:
                 if generation.read(session_id) is None:
                     return False
-                generation.append(session_id, None)
+                generation.append([(session_id, None)])
             self._flush(generation)
         try:
             with self._plain_errors(), Rewrite(self.path, SHORT_PATIENCE_S) as rewrite:
@@ -198,8 +247,7 @@ class JsonFileStore:
 
     def _reading(self) -> Generation:
         self._refuse_if_closed()
-        if self._pid != os.getpid():
-            self._begin_in_this_process()
+        self._begin_after_a_fork()
         generation = self._generation
         if generation is not None and self._is_current(generation):
             return generation
@@ -231,15 +279,14 @@ class JsonFileStore:
             raise StoreClosedError("The service is stopping; try again in a moment.")
 
     @contextmanager
-    def _writing(self) -> Iterator[Generation]:
-        """Hold the lock, with all that others wrote known and the file sound."""
+    def _writing(self, until: float | None = None) -> Iterator[Generation]:
+        """Hold the lock, taken by `until` (monotonic), with all that others wrote known and the file sound."""
         self._refuse_if_closed()
-        if self._pid != os.getpid():
-            self._begin_in_this_process()
+        self._begin_after_a_fork()
         self._open_outside_the_lock()
         if self._generation is None:
             make_folder(self.path.parent)
-        with self._lock.held():
+        with self._lock.held(until):
             generation = self._refreshed()
             if generation.identity == self._distrusted:
                 generation = self._written_anew(generation)
@@ -263,8 +310,9 @@ class JsonFileStore:
             if not self._is_replaced():
                 return
             try:
-                generation = Generation.open(self.path)
-                generation.learn()
+                # Every line is parsed once by every process. What takes the file's place later is a copy of such lines.
+                generation = Generation.open(self.path, trusts=self._has_parsed_all)
+                self._has_parsed_all = generation.learn() or self._has_parsed_all
             except (FileNotFoundError, StoreDamagedError):
                 return
             self._generation = generation

@@ -1,0 +1,1 @@
+"""How fast the service is, beside the limit and its peers: `python3 run.py bench`."""

@@ -1,0 +1,36 @@
+"""What the service is measured against, each behind the same Gunicorn settings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, Response, jsonify, send_from_directory
+
+from tracker.app import create_app
+
+_ANSWER = b'{"ok":true,"saved":true}\n'
+
+
+def bare(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """Answer what a saved report is answered with, without any framework: what Gunicorn itself allows."""
+    start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(_ANSWER)))])
+    return [_ANSWER]
+
+
+def service() -> Flask:
+    """Make the service with two more views: an empty one, and Flask's own static one for the storefront script."""
+    app = create_app()
+    scripts = Path(__file__).parents[1] / "tracker" / "storefront" / "assets"
+
+    @app.post("/empty")
+    def empty() -> Response:
+        return jsonify({"ok": True, "saved": True})
+
+    @app.get("/static/<name>")
+    def static_script(name: str) -> Response:
+        return send_from_directory(scripts, name, max_age=int(os.environ.get("MAX_AGE", "300")))
+
+    return app

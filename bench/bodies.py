@@ -1,0 +1,87 @@
+"""Events as the storefront script sends them, and the records that they become."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from tracker.sessions.json_file import text
+from tracker.sessions.merge import SessionLimits, merge
+from tracker.sessions.model import Report, ShopperSession
+
+PAGES = ("/", "/collections/vases", "/products/ash-vase", "/products/stone-teapot", "/cart")
+BEGAN = 1_790_000_000_000
+LIMITS = SessionLimits(events=5000, pages=200, event_bytes=1 << 20)
+
+
+def events(first: int, count: int) -> dict[str, list[dict[str, Any]]]:
+    """Make events number `first` and following, two seconds apart, by page."""
+    by_page: dict[str, list[dict[str, Any]]] = {}
+    for number in range(first, first + count):
+        page = PAGES[number // 7 % len(PAGES)]
+        event: dict[str, Any] = {"type": "click", "ts": BEGAN + number * 2000, "n": 731_204_000 + number}
+        if number % 7 == 0:
+            event |= {"type": "view", "locale": "en-GB", "visit": 1}
+        elif number % 3:
+            event |= {"target": "a.card.link", "href": PAGES[number % len(PAGES)]}
+        else:
+            event |= {"type": "scroll", "depth": number % 5 * 25}
+        by_page.setdefault(page, []).append(event)
+    return by_page
+
+
+def body(session: str, first: int, count: int) -> dict[str, Any]:
+    """Make the snapshot that brings these events."""
+    return {
+        "session": session,
+        "itemsInCart": first % 4,
+        "timeOnPage": dict.fromkeys(PAGES[:3], first * 900 + 400),
+        "events": events(first, count),
+        "sentAt": BEGAN + (first + count) * 2000,
+    }
+
+
+def write_visit(path: Path, *, bodies: int, count: int, repeats: int = 0) -> None:
+    """Write what follows the session id in each body of a visit; each body brings `count` events.
+
+    `repeats`: how many events each body repeats from those before it, as a script does that sends all it knows.
+    """
+    marker = orjson.dumps({"session": "S"})[:-1]
+    lines = []
+    for step in range(bodies):
+        spelled = orjson.dumps(body("S", step * count, count + repeats))
+        lines.append(spelled.removeprefix(marker))
+    path.write_bytes(b"\n".join(lines) + b"\n")
+
+
+def session(session_id: str, count: int) -> ShopperSession:
+    """Make a session as the service would have stored it after one body with these events."""
+    report = Report(
+        session=session_id, items_in_cart=1, clock=BEGAN, time_on_page={"/": 9000}, events=events(0, count)
+    )
+    return merge(None, report, LIMITS, BEGAN)
+
+
+EVENTS_IN = {1_000: 8, 15_000: 155}
+"""How many events make a record of about so many bytes."""
+
+
+def stored_sessions(count: int, size: int) -> Iterator[tuple[str, ShopperSession]]:
+    """Make sessions of about `size` bytes each."""
+    pattern = session("pattern-id", EVENTS_IN[size])
+    for number in range(count):
+        session_id = f"stored-{number:07d}"
+        yield session_id, replace(pattern, session=session_id, updated_at=BEGAN + number)
+
+
+def write_file(path: Path, count: int, size: int = 1_000) -> None:
+    """Write a session file that holds so many sessions, as the service itself would."""
+    with path.open("wb") as file:
+        file.write(text.HEAD)
+        for number, (session_id, one) in enumerate(stored_sessions(count, size)):
+            file.write(text.joint(first=number == 0) + text.line(session_id, one.to_record()))
+        file.write(text.FOOT)
