@@ -243,6 +243,13 @@ def test(arguments: argparse.Namespace, more: "list[str]") -> int:
     return 0
 
 
+def bench(arguments: argparse.Namespace, more: "list[str]") -> int:
+    """Set up with the development tools, then become the bench."""
+    set_up("requirements.txt", "requirements-dev.txt")
+    os.chdir(str(ROOT))
+    os.execv(str(PYTHON), [str(PYTHON), "-m", "bench", *more])
+
+
 def parser() -> argparse.ArgumentParser:
     """Describe the commands; each is a function that takes its arguments and those it does not know itself."""
     top = argparse.ArgumentParser(prog="python3 run.py", description="Sets up Shopify Tracker and serves or tests it.")
@@ -257,6 +264,13 @@ def parser() -> argparse.ArgumentParser:
     )
     testing.add_argument("--thorough", action="store_true", help="the long tests as well")
     testing.set_defaults(command=test, takes_more=True)
+    measuring = commands.add_parser(
+        "bench",
+        help="set up and measure how fast the service is, beside the limit and its peers",
+        usage="python3 run.py bench [--quick] [--large] [--only PART ...] [--out FILE] [--record]",
+        add_help=False,
+    )
+    measuring.set_defaults(command=bench, takes_more=True)
     return top
 
 

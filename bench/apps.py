@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,6 @@ def service() -> Flask:
 
     @app.get("/static/<name>")
     def static_script(name: str) -> Response:
-        return send_from_directory(scripts, name, max_age=int(os.environ.get("MAX_AGE", "300")))
+        return send_from_directory(scripts, name, max_age=300)
 
     return app

@@ -59,9 +59,13 @@ def write_visit(path: Path, *, bodies: int, count: int, repeats: int = 0) -> Non
 
 
 def session(session_id: str, count: int) -> ShopperSession:
-    """Make a session as the service would have stored it after one body with these events."""
+    """Make a session as the service would have stored it after one body with these events: worth a thought about it."""
     report = Report(
-        session=session_id, items_in_cart=1, clock=BEGAN, time_on_page={"/": 9000}, events=events(0, count)
+        session=session_id,
+        items_in_cart=3,
+        clock=BEGAN,
+        time_on_page={"/cart": 61_000, "/products/ash-vase": 38_000},
+        events=events(0, count),
     )
     return merge(None, report, LIMITS, BEGAN)
 

@@ -7,12 +7,15 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from bench.measure import Sample
 from tests.support.gunicorn_server import GunicornServer
 
-_SCRIPT = Path(__file__).with_name("post.lua")
+_SCRIPT = Path(__file__).with_name("load.lua")
 _runs = itertools.count(1)
 
 
@@ -22,38 +25,51 @@ def require_wrk() -> None:
         sys.exit("The bench needs wrk: `apt install wrk`, or `brew install wrk`.")
 
 
-def post(
-    server: GunicornServer, path: str, visit: Path, *, seconds: float, connections: int = 16, open_visits: int = 64
-) -> Sample:
-    """Post visits for some seconds; every run's sessions are new ones.
+@dataclass(frozen=True)
+class Load:
+    """How long and over how many connections wrk sends; it uses one thread."""
 
-    Gives rate (answers a second), cpu_us (processor time of the workers, an answer), p50_ms, p99_ms and max_ms. Raises
-    RuntimeError where anything but 2xx came back: a refusal is no speed.
-    """
-    run = f"{next(_runs):04d}-visit"
-    return _wrk(server, path, seconds, connections, "-s", str(_SCRIPT), after=(str(visit), run, str(open_visits)))
+    seconds: int = 2
+    connections: int = 16
+
+    def visits(self, server: GunicornServer, path: str, visit: Path, *, open_visits: int = 64) -> Sample:
+        """Post visits, `open_visits` of them at a time; every run's sessions are new ones. Gives what `get` gives."""
+        return self._run(server, path, "visit", str(visit), f"run-{next(_runs):06d}", str(open_visits))
+
+    def questions(self, server: GunicornServer, first: int, count: int) -> Sample:
+        """Ask about `count` stored sessions, one after the other, from number `first` on. Gives what `get` gives."""
+        return self._run(server, "/askai", "ask", str(first), str(count))
+
+    def get(self, server: GunicornServer, path: str) -> Sample:
+        """Get the same address again and again.
+
+        Gives rate (answers a second), cpu_us (processor time of the workers, an answer), p50_ms, p99_ms and max_ms.
+        Raises RuntimeError where anything but 2xx came back: a refusal is no speed.
+        """
+        return self._run(server, path)
+
+    def _run(self, server: GunicornServer, path: str, *arguments: str) -> Sample:
+        command = ["wrk", "-t1", f"-c{self.connections}", f"-d{self.seconds}s", "--timeout", "60s"]
+        before = _cpu_s(server)
+        output = subprocess.run(  # noqa: S603  a command of our own
+            [*command, "-s", str(_SCRIPT), f"{server.url}{path}", "--", *arguments],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        used = _cpu_s(server) - before
+        result = json.loads(output.partition("RESULT ")[2])
+        if result["refused"] or result["broken"] or not result["requests"]:
+            raise RuntimeError(f"{path}: {result}\n{server.log()[-2000:]}")
+        return {
+            "rate": result["requests"] / result["us"] * 1e6,
+            "cpu_us": used / result["requests"] * 1e6,
+            "p50_ms": result["p50_us"] / 1000,
+            "p99_ms": result["p99_us"] / 1000,
+            "max_ms": result["max_us"] / 1000,
+        }
 
 
-def get(server: GunicornServer, path: str, *, seconds: float, connections: int = 16) -> Sample:
-    """Get the same address for some seconds. Gives what `post` gives."""
-    return _wrk(server, path, seconds, connections, "-s", str(_SCRIPT.with_name("get.lua")), after=())
-
-
-def _wrk(
-    server: GunicornServer, path: str, seconds: float, connections: int, *options: str, after: tuple[str, ...]
-) -> Sample:
-    before = server.workers_cpu_s()
-    duration = f"{max(1, round(seconds))}s"
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{duration}", *options, f"{server.url}{path}", "--", *after]
-    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    used = server.workers_cpu_s() - before
-    result = json.loads(output.partition("RESULT ")[2])
-    if result["refused"] or result["broken"] or not result["requests"]:
-        raise RuntimeError(f"{path}: {result}\n{server.log()[-2000:]}")
-    return {
-        "rate": result["requests"] / result["us"] * 1e6,
-        "cpu_us": used / result["requests"] * 1e6,
-        "p50_ms": result["p50_us"] / 1000,
-        "p99_ms": result["p99_us"] / 1000,
-        "max_ms": result["max_us"] / 1000,
-    }
+def _cpu_s(server: GunicornServer) -> float:
+    """Tell the processor time of the workers, threads that have ended included: a compaction is one."""
+    return sum(sum(psutil.Process(pid).cpu_times()[:2]) for pid in server.worker_pids())

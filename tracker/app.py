@@ -23,7 +23,7 @@ from tracker.owner.blueprint import owner_blueprint
 from tracker.sessions.json_file import JsonFileStore
 from tracker.sessions.merge import SessionLimits
 from tracker.sessions.store import SessionStore
-from tracker.storefront.blueprint import storefront_blueprint, storefront_script
+from tracker.storefront.blueprint import ScriptFirst, storefront_blueprint, storefront_script
 from tracker.storefront.commands import simulate_command
 from tracker.storefront.demo import demo_blueprint
 from tracker.web.docs import register_api
@@ -67,12 +67,6 @@ def create_app(
     # One byte more, because werkzeug refuses a chunked body of exactly this size; read_body holds the real limit.
     app.config.update(MAX_BODY_BYTES=config.max_body_bytes, MAX_CONTENT_LENGTH=config.max_body_bytes + 1)
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    if config.trusted_proxies:
-        # Proxies in a row add to X-Forwarded-For, but pass scheme and host on as one value.
-        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
-            app.wsgi_app, x_for=config.trusted_proxies, x_proto=1, x_host=1
-        )
-
     register_request_log(app)
     register_security_headers(app)
     register_origins(app, AllowedOrigins(config.allowed_origins), PUBLIC_PATHS, for_pixels=frozenset({"/ingest"}))
@@ -94,8 +88,14 @@ def create_app(
     api.register_blueprint(health_blueprint(store, lambda: [shop.problem] if shop.problem else []))
     script = storefront_script()
     app.register_blueprint(storefront_blueprint(config.storefront_script, script))
+    app.wsgi_app = ScriptFirst(app.wsgi_app, config.storefront_script, script)  # type: ignore[method-assign]
     if config.demo_shop:
         app.register_blueprint(demo_blueprint(store.get, script))
+    if config.trusted_proxies:
+        # Proxies in a row add to X-Forwarded-For, but pass scheme and host on as one value.
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=config.trusted_proxies, x_proto=1, x_host=1
+        )
     register_commands(app, store, advisor, session_limits, config.shop_file)
     app.cli.add_command(simulate_command)
     return app

@@ -47,8 +47,8 @@ class SessionLimits:
 def merge(stored: ShopperSession | None, report: Report, limits: SessionLimits, now: int) -> ShopperSession:
     """Give the session with the report taken in; the very object `stored` where the report adds nothing.
 
-    `now` is the service's clock in ms. Costs of the order of the report's events, not of the session's history
-    (but for the lists of pointers that are copied).
+    `now` is the service's clock in ms. Costs of the order of the report's events, not of the session's history (but for
+    lists of pointers that are copied, and a look at the times of what is kept since the oldest event reported).
     """
     old = stored if stored is not None else ShopperSession(session=report.session)
     envelopes, time_on_page = old.merge.envelopes, report.time_on_page
@@ -164,9 +164,11 @@ def _missing(kept: list[Event], page: str, events: list[Event], horizon: Horizon
     # Most reports only bring what is newer than all that is kept.
     behind = bisect_right(reported, kept[-1]["ts"], key=_ts) if kept else 0
     missing: list[Event] = []
-    for ts, group in groupby(reported[:behind], key=_ts):
-        have = Counter(map(canonical, _at(kept, ts)))
-        for event in group:
+    if behind:
+        times = set(map(_ts, reported[:behind]))
+        since = bisect_left(kept, reported[0]["ts"], key=_ts)
+        have = Counter(canonical(event) for event in kept[since:] if event["ts"] in times)
+        for event in reported[:behind]:
             spelling = canonical(event)
             if have[spelling]:
                 have[spelling] -= 1
@@ -188,10 +190,6 @@ def _in_order(events: list[Event]) -> list[Event]:
 
 def _is_above(horizon: Horizon, page: str, event: Event) -> bool:
     return event["ts"] > horizon[0] or (event["ts"], page, canonical(event)) > horizon
-
-
-def _at(kept: list[Event], ts: int) -> list[Event]:
-    return kept[bisect_left(kept, ts, key=_ts) : bisect_right(kept, ts, key=_ts)]
 
 
 def _insert(kept: list[Event], missing: list[Event]) -> list[Event]:

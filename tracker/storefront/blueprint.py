@@ -6,10 +6,19 @@ import gzip
 import hashlib
 import json
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, request
+from werkzeug.http import parse_accept_header
+
+from tracker.web.security import with_defaults
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 ASSETS = Path(__file__).parent / "assets"
 
@@ -32,6 +41,46 @@ class ServedFile:
         """Prepare a file's content."""
         return cls(hashlib.sha256(content).hexdigest()[:12], content, gzip.compress(content, 9, mtime=0))
 
+    def answer(self, environ: Mapping[str, Any]) -> tuple[str, list[tuple[str, str]], bytes]:
+        """Give (status, headers, body) for a GET."""
+        zipped = _takes_gzip(environ.get("HTTP_ACCEPT_ENCODING", ""))
+        etag = f'"{self.version}{"-gz" if zipped else ""}"'
+        headers = [
+            ("Content-Type", "text/javascript; charset=utf-8"),
+            ("ETag", etag),
+            ("Vary", "Accept-Encoding"),
+            ("Cache-Control", FOREVER if environ.get("QUERY_STRING") == f"v={self.version}" else SHORTLY),
+            # A shop that isolates its pages (Cross-Origin-Embedder-Policy) may load it all the same.
+            ("Cross-Origin-Resource-Policy", "cross-origin"),
+        ]
+        if etag in environ.get("HTTP_IF_NONE_MATCH", ""):
+            return "304 NOT MODIFIED", headers, b""
+        body = self.gzipped if zipped else self.plain
+        headers.append(("Content-Length", str(len(body))))
+        return "200 OK", headers + ([("Content-Encoding", "gzip")] if zipped else []), body
+
+
+class ScriptFirst:
+    """Answers for the script ahead of Flask and of the log, for every page of the shop asks for it."""
+
+    def __init__(self, app: WSGIApplication, script_name: str, script: ServedFile) -> None:
+        """Take the application that answers everything else."""
+        self._app = app
+        self._path = f"/{script_name}"
+        self._script = script
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if environ["PATH_INFO"] != self._path or environ["REQUEST_METHOD"] != "GET":
+            return self._app(environ, start_response)
+        status, headers, body = self._script.answer(environ)
+        start_response(status, with_defaults(headers, is_secure=environ["wsgi.url_scheme"] == "https"))
+        return [body]
+
+
+@lru_cache(maxsize=64)
+def _takes_gzip(accept_encoding: str) -> bool:
+    return parse_accept_header(accept_encoding)["gzip"] > 0
+
 
 def storefront_script() -> ServedFile:
     """Read the minified script."""
@@ -45,7 +94,9 @@ def storefront_blueprint(script_name: str, script: ServedFile) -> Blueprint:
 
     @blueprint.get(f"/{script_name}")
     def storefront() -> Response:
-        return _served(script)
+        # For what `ScriptFirst` leaves: HEAD.
+        status, headers, body = script.answer(request.environ)
+        return Response(body, status, headers)
 
     @blueprint.get(f"/{script_name.removesuffix('.js')}-pixel.js")
     def storefront_pixel() -> Response:
@@ -55,24 +106,6 @@ def storefront_blueprint(script_name: str, script: ServedFile) -> Blueprint:
         return response
 
     return blueprint
-
-
-def _served(file: ServedFile) -> Response:
-    zipped = request.accept_encodings["gzip"] > 0
-    etag = f'"{file.version}{"-gz" if zipped else ""}"'
-    if etag in request.headers.get("If-None-Match", ""):
-        response = Response(status=304)
-    else:
-        response = Response(file.gzipped if zipped else file.plain, mimetype="text/javascript")
-        if zipped:
-            response.headers["Content-Encoding"] = "gzip"
-    headers = response.headers
-    headers["ETag"] = etag
-    headers["Vary"] = "Accept-Encoding"
-    headers["Cache-Control"] = FOREVER if request.args.get("v") == file.version else SHORTLY
-    # A shop that isolates its pages (Cross-Origin-Embedder-Policy) may load it all the same.
-    headers["Cross-Origin-Resource-Policy"] = "cross-origin"
-    return response
 
 
 def _for_service(pixel: str, url_root: str) -> str:

@@ -6,22 +6,28 @@ import hmac
 from collections.abc import Callable
 
 from flask import Flask, Response, request
+from werkzeug.datastructures import Headers
 
 from tracker.web.errors import ApiError
 
 API_POLICY = "default-src 'none'; frame-ancestors 'none'"
 """Content-Security-Policy of every answer that is no page: a browser that shows it loads and runs nothing."""
 
-_DEFAULTS = [
-    (name.lower(), name, value)
-    for name, value in {
-        "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": "no-referrer",
-        "Content-Security-Policy": API_POLICY,
-        "X-Frame-Options": "DENY",
-        "Cache-Control": "no-store",
-    }.items()
-]
+_DEFAULTS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": API_POLICY,
+    "X-Frame-Options": "DENY",
+    "Cache-Control": "no-store",
+}
+_WHERE_SECURE = {"Strict-Transport-Security": "max-age=31536000"}
+
+
+def with_defaults(headers: list[tuple[str, str]], *, is_secure: bool) -> list[tuple[str, str]]:
+    """Give an answer's headers with those that it has not set itself."""
+    own = {name.lower() for name, _ in headers}
+    every = _DEFAULTS | _WHERE_SECURE if is_secure else _DEFAULTS
+    return headers + [(name, value) for name, value in every.items() if name.lower() not in own]
 
 
 def register_security_headers(app: Flask) -> None:
@@ -29,11 +35,7 @@ def register_security_headers(app: Flask) -> None:
 
     @app.after_request
     def secure(response: Response) -> Response:
-        headers = response.headers
-        own = {name.lower() for name, _ in headers}
-        headers.extend((name, value) for key, name, value in _DEFAULTS if key not in own)
-        if request.is_secure:
-            headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+        response.headers = Headers(with_defaults(list(response.headers), is_secure=request.is_secure))
         return response
 
 

@@ -1,0 +1,92 @@
+"""`python3 run.py bench`: every comparison, side by side in one run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench import parts, report, serving, storing
+from bench.load import Load, require_wrk
+from bench.measure import Section, say
+from bench.serving import Plan
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "performance.md"
+_BETWEEN = re.compile(r"(?<=<!-- bench -->\n).*(?=<!-- /bench -->)", re.DOTALL)
+
+
+def _sections(plan: Plan, quick: bool, large: bool) -> dict[str, Callable[[], Section]]:
+    sessions = 10_000 if quick else 100_000
+    every: dict[str, Callable[[], Section]] = {
+        "ingest": lambda: serving.ingest(plan),
+        "one-worker": lambda: serving.one_worker(plan),
+        "size": lambda: serving.size_of_file(plan, large),
+        "naive": lambda: serving.naive(plan, (0,)) if quick else serving.naive(plan),
+        "ask": lambda: serving.ask(plan),
+        "script": lambda: serving.script(plan),
+        "sqlite": lambda: storing.beside_sqlite(plan, sessions),
+        "start": lambda: storing.start(plan, sessions),
+        "compaction": lambda: storing.compaction(plan, sessions),
+        "growing": lambda: storing.growing(plan),
+        "validation": lambda: parts.validation(plan),
+        "parts": lambda: parts.parts(plan),
+    }
+    if quick:
+        for slow in ("one-worker", "size", "ask", "script", "start", "compaction", "growing"):
+            del every[slow]
+    return every
+
+
+def main() -> int:
+    """Run what was asked for, and write the report."""
+    parser = argparse.ArgumentParser(prog="python3 run.py bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="the most telling comparisons, small, in under 2 minutes")
+    parser.add_argument("--large", action="store_true", help="also with a million stored sessions (a GB of disk)")
+    parser.add_argument("--only", nargs="+", metavar="PART", help="these parts alone")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="also write FILE.md and FILE.json")
+    parser.add_argument(
+        "--record",
+        action="store_true",
+        help="put the tables into docs/performance.md, and docs/performance.json beside it",
+    )
+    parser.add_argument("--folder", type=Path, help="where the files that are measured are made (default: here)")
+    given = parser.parse_args()
+    require_wrk()
+    began = time.monotonic()
+    # A file in memory would make every flush free.
+    with tempfile.TemporaryDirectory(prefix=".bench-", dir=given.folder or ROOT) as folder:
+        load = Load(seconds=1 if given.quick else 2)
+        sizes = () if given.quick else (10_000, 100_000)
+        plan = Plan(Path(folder), rounds=5, load=load, sizes=sizes)
+        known = _sections(plan, given.quick, given.large)
+        unknown = set(given.only or ()) - known.keys()
+        if unknown:
+            parser.error(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+        sections = [known[name]() for name in (given.only or known)]
+    say("")
+    minutes = (time.monotonic() - began) / 60
+    how = (
+        f"{datetime.now(UTC):%Y-%m-%d}, {report.machine()} At least {plan.rounds} rounds, medians with the lowest and "
+        f"highest of them; {minutes:.0f} minutes in all."
+    )
+    tables = report.markdown(sections, how)
+    print(tables)
+    found = json.dumps(report.as_json(sections, how), indent=1) + "\n"
+    if given.out:
+        given.out.with_suffix(".md").write_text(tables, "utf-8")
+        given.out.with_suffix(".json").write_text(found, "utf-8")
+    if given.record:
+        PAGE.write_text(_BETWEEN.sub(lambda _: tables, PAGE.read_text("utf-8")), "utf-8")
+        PAGE.with_suffix(".json").write_text(found, "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
