@@ -69,7 +69,14 @@ def main() -> int:
         unknown = set(given.only or ()) - known.keys()
         if unknown:
             parser.error(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(known)}")
-        sections = [known[name]() for name in (given.only or known)]
+        sections, failed = [], False
+        for name in given.only or known:
+            try:
+                sections.append(known[name]())
+            except RuntimeError as error:
+                # What took minutes to measure is not thrown away for it.
+                failed = True
+                print(f"{name} failed: {error}", file=sys.stderr)
     say("")
     minutes = (time.monotonic() - began) / 60
     how = (
@@ -85,7 +92,7 @@ def main() -> int:
     if given.record:
         PAGE.write_text(_BETWEEN.sub(lambda _: tables, PAGE.read_text("utf-8")), "utf-8")
         PAGE.with_suffix(".json").write_text(found, "utf-8")
-    return 0
+    return int(failed)
 
 
 if __name__ == "__main__":

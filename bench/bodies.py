@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -89,3 +90,6 @@ def write_file(path: Path, count: int, size: int = 1_000) -> None:
         for number, (session_id, one) in enumerate(stored_sessions(count, size)):
             file.write(text.joint(first=number == 0) + text.line(session_id, one.to_record()))
         file.write(text.FOOT)
+        # Else the first flush that is measured would have to bring all of it to the disk.
+        file.flush()
+        os.fsync(file.fileno())

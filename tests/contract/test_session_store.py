@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -130,6 +132,43 @@ def test_a_change_that_raises_changes_nothing_and_its_error_passes(store: Sessio
 
 
 # --- get, delete ------------------------------------------------------------------------------------------------------
+
+
+def test_updates_that_come_while_another_one_is_at_work_each_get_what_is_theirs(store: SessionStore) -> None:
+    put(store, session(BERT, "old"))
+    at_work, go_on = threading.Event(), threading.Event()
+
+    def slow(stored: ShopperSession | None) -> ShopperSession:
+        at_work.set()
+        assert go_on.wait(1)
+        return adds(ANNA, "first")(stored)
+
+    def refuses(stored: ShopperSession | None) -> ShopperSession:
+        raise LookupError("mine alone")
+
+    def unchanged(stored: ShopperSession | None) -> ShopperSession:
+        assert stored is not None
+        return stored
+
+    with ThreadPoolExecutor(12) as pool:
+        first = pool.submit(store.update, ANNA, slow)
+        assert at_work.wait(5)
+        annas = [pool.submit(store.update, ANNA, adds(ANNA, f"name-{number}")) for number in range(6)]
+        others = [pool.submit(store.update, CORA, adds(CORA, "hers")), pool.submit(store.update, BERT, unchanged)]
+        failing = [pool.submit(store.update, BERT, refuses), pool.submit(store.update, CORA, refuses)]
+        time.sleep(0.2)  # they wait by now, or come a little later: it ends the same
+        go_on.set()
+
+    for failed in failing:
+        with pytest.raises(LookupError, match="mine alone"):
+            failed.result()
+    assert names(first.result()) == {"first": 1}
+    counts = sorted(names(update.result()).total() for update in annas)
+    assert counts == [2, 3, 4, 5, 6, 7], "each was handed what the one before it left"
+    assert [names(update.result()) for update in others] == [{"hers": 1}, {"old": 1}]
+    assert names(store.get(ANNA)).total() == 7
+    assert names(store.get(BERT)) == {"old": 1}
+    assert names(store.get(CORA)) == {"hers": 1}
 
 
 def test_an_absent_session_is_none(store: SessionStore) -> None:

@@ -19,11 +19,12 @@ from tracker.sessions.json_file.text import (
     joint,
     judge,
     line,
+    own_lines,
     read_line,
     salvage,
     updated_at,
 )
-from tracker.sessions.model import Record
+from tracker.sessions.model import Record, ShopperSession
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.sampled_from(
     ['"', "\\", "\n", "\r\n", "\x00", "\u2028", '":', "}", "\n}", ',\n"a":{}', "null", "🧦", '{"session":"x"}', "é"]
@@ -243,3 +244,32 @@ def test_salvage_takes_an_event_with_a_null_for_no_deletion() -> None:
 )
 def test_when_a_session_was_updated_is_known_of_any_record(record: Record, at: int) -> None:
     assert updated_at(record) == at
+
+
+@given(st.lists(st.sampled_from(["session-a", "session-b", "Session.c-d_e"]), min_size=1), st.booleans())
+def test_lines_known_by_their_beginnings_are_those_that_parsing_finds(ids: list[str], first: bool) -> None:
+    records = [ShopperSession(session=one, updated_at=number).to_record() for number, one in enumerate(ids)]
+    spelled = joint(first) + joint(first=False).join(map(line, ids, records))
+
+    assert own_lines(spelled, first) == list(Scan(spelled + FOOT, 0, first))
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        b'"session-a":null',
+        b'"session-a":{"session":"session-b","updatedAt":1,"events":{}}',
+        b'"session-a":{"itemsInCart":1,"session":"session-a","updatedAt":1}',
+        b'"session-a":{"session":"session-a","updatedAt":-1,"events":{}}',
+        b'"session-a":{"session":"session-a","updatedAt":1,"events":{"/":[',
+        b'"session-a":{"session":"session-a","updatedAt":1,"events":{}}\n}',
+        b'"a":{"session":"a","updatedAt":1,"events":{}}',
+        b"",
+    ],
+)
+def test_what_this_version_does_not_write_is_left_to_the_parser(foreign: bytes) -> None:
+    sound = line("session-z", ShopperSession(session="session-z").to_record())
+
+    assert own_lines(b",\n" + foreign, first=False) is None
+    assert own_lines(b",\n" + sound + b",\n" + foreign, first=False) is None
+    assert own_lines(sound, first=False) is None
