@@ -164,7 +164,7 @@ def naive(plan: Plan, sizes: Iterable[int] = NAIVE_SIZES) -> Section:
     five = plan.visit("5", count=5, of=10)
     for size in sizes:
         # At 10,000 sessions one answer takes seconds.
-        patient = Load(20 if size >= 10_000 else plan.load.seconds, connections=4)
+        patient = Load(12 if size >= 10_000 else plan.load.seconds, connections=4)
         with ExitStack() as stack:
             old = stack.enter_context(plan.server(f"naive-{size}", args=NAIVE, workers=1))
             new = stack.enter_context(plan.server(f"beside-naive-{size}", stored=size))
