@@ -103,7 +103,7 @@ class JsonFileStore:
         self._begin_after_a_fork()
         turns, write = self._turns, Write(session_id, change, time.monotonic() + self._lock.timeout)
         with self._plain_errors():
-            if turns.enter(write):
+            if turns.enter(write, self._opening.locked):
                 self._write_for_all(write, turns)
             return write.outcome()
 
@@ -283,7 +283,8 @@ class JsonFileStore:
         """Hold the lock, taken by `until` (monotonic), with all that others wrote known and the file sound."""
         self._refuse_if_closed()
         self._begin_after_a_fork()
-        self._open_outside_the_lock()
+        if self._open_outside_the_lock():
+            until = None  # The time that took is not counted.
         if self._generation is None:
             make_folder(self.path.parent)
         with self._lock.held(until):
@@ -302,20 +303,21 @@ class JsonFileStore:
             return True
         return (status.st_dev, status.st_ino) != generation.identity or status.st_size < generation.size
 
-    def _open_outside_the_lock(self) -> None:
-        """Read a file that is new to this process before taking the lock, for that can take a second."""
+    def _open_outside_the_lock(self) -> bool:
+        """Read a file that is new to this process before taking the lock, for that can take seconds; tell whether."""
         if not self._is_replaced():
-            return
+            return False
         with self._opening:
             if not self._is_replaced():
-                return
+                return True
             try:
                 # Every line is parsed once by every process. What takes the file's place later is a copy of such lines.
                 generation = Generation.open(self.path, trusts=self._has_parsed_all)
                 self._has_parsed_all = generation.learn() or self._has_parsed_all
             except (FileNotFoundError, StoreDamagedError):
-                return
+                return True
             self._generation = generation
+            return True
 
     def _refreshed(self) -> Generation:
         if not self._is_cleared:

@@ -6,9 +6,12 @@ import copy
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 
 from tracker.sessions.model import ShopperSession
 from tracker.sessions.store import Change, StoreBusyError
+
+_MORE_PATIENCE_S = 0.5
 
 
 class Write:
@@ -64,19 +67,27 @@ class Turns:
         self._waiting: deque[Write] = deque()
         self._is_led = False
 
-    def enter(self, write: Write) -> bool:
-        """Tell whether the caller has to lead; else the write was written, or failed. Raises StoreBusyError."""
+    def enter(self, write: Write, is_reading: Callable[[], bool]) -> bool:
+        """Tell whether the caller has to lead; else the write was written, or failed. Raises StoreBusyError.
+
+        `is_reading` tells that who leads is reading a file that is new to this process: it takes seconds for a GB,
+        and is no sign of being stuck.
+        """
         with self._mutex:
             if not self._is_led:
                 self._is_led = True
                 return True
             self._waiting.append(write)
-        if not write.wait():
+        while not write.wait():
+            if is_reading():
+                write.until = time.monotonic() + _MORE_PATIENCE_S
+                continue
             with self._mutex:
                 if write in self._waiting:
                     self._waiting.remove(write)
                     raise StoreBusyError("The sessions are being written to by others; try again in a moment.")
             write.wait(to_the_end=True)  # Another thread has it, or just made this one the leader.
+            break
         return write.leads
 
     def gather(self, own: Write) -> list[Write]:
