@@ -185,21 +185,28 @@ class Generation:
         return scan.is_whole
 
     def _take_in(self, lines: list[text.Line], length: int) -> None:
-        for line in lines:
-            at = line.updated_at
-            self._note(line.session_id, None if at is None else entry(at, self.end + line.offset, line.length))
+        begin = self.end
+        self._note(
+            (session_id, None if at is None else entry(at, begin + offset, size))
+            for offset, size, session_id, at in lines
+        )
         self.lines += len(lines)
-        self.end = self._others_to = self.end + length
+        self.end = self._others_to = begin + length
 
-    def _note(self, session_id: str, new: Entry | None) -> None:
+    def _note(self, lines: Iterable[tuple[str, Entry | None]]) -> None:
+        index, live_bytes = self._index, 0
         with self._index_mutex:
-            # Taken out before it is put in, so that the index stands in order of writing, newest last.
-            old = self._index.pop(session_id, None)
-            if new is not None:
-                self._index[session_id] = new
-            elif old is not None:
-                self._deleted.append(session_id)
-        self.live_bytes += length(new or 0) - length(old or 0)
+            for session_id, new in lines:
+                # Taken out before it is put in, so that the index stands in order of writing, newest last.
+                old = index.pop(session_id, None)
+                if new is not None:
+                    index[session_id] = new
+                    live_bytes += new & _LENGTH_MASK
+                elif old is not None:
+                    self._deleted.append(session_id)
+                if old is not None:
+                    live_bytes -= old & _LENGTH_MASK
+            self.live_bytes += live_bytes
 
     def entries(self) -> list[tuple[str, Entry]]:
         """Give (session id, entry) of every live line, in order of writing."""
@@ -215,10 +222,8 @@ class Generation:
 
     def take_over(self, written: list[tuple[str, Entry]], gone: list[str], end: int, lines: int) -> None:
         """Note lines that another generation of the file had and this one was given too."""
-        for session_id, entry in written:
-            self._note(session_id, entry)
-        for session_id in gone:
-            self._note(session_id, None)
+        self._note(written)
+        self._note((session_id, None) for session_id in gone)
         self.end, self.lines = end, self.lines + lines
         self._flushed_to = self.size
 
@@ -282,9 +287,12 @@ class Generation:
             self._put_foot_back()
             raise StoreFullError(CANNOT_WRITE)
         place = self.end + len(first)
+        written_lines: list[tuple[str, Entry | None]] = []
         for session_id, record, line in lines:
-            self._note(session_id, None if record is None else entry(text.updated_at(record), place, len(line)))
+            at = None if record is None else text.updated_at(record)
+            written_lines.append((session_id, None if at is None else entry(at, place, len(line))))
             place += len(line) + len(between)
+        self._note(written_lines)
         self.lines += len(lines)
         self.end = place - len(between)
 

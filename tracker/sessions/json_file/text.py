@@ -16,8 +16,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 import orjson
 
@@ -30,8 +30,7 @@ EMPTY = HEAD + FOOT
 DELETED = b"null"
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One line of the file: where its text stands, whose it is, and when that was updated (None: it is deleted)."""
 
     offset: int
