@@ -7,7 +7,6 @@ import json
 import re
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -59,7 +58,6 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, help="where the files that are measured are made (default: here)")
     given = parser.parse_args()
     require_wrk()
-    began = time.monotonic()
     # A file in memory would make every flush free.
     with tempfile.TemporaryDirectory(prefix=".bench-", dir=given.folder or ROOT) as folder:
         load = Load(seconds=1 if given.quick else 2)
@@ -78,10 +76,9 @@ def main() -> int:
                 failed = True
                 print(f"{name} failed: {error}", file=sys.stderr)
     say("")
-    minutes = (time.monotonic() - began) / 60
     how = (
-        f"{datetime.now(UTC):%Y-%m-%d}, {report.machine()} At least {plan.rounds} rounds, medians with the lowest and "
-        f"highest of them; {minutes:.0f} minutes in all."
+        f"{datetime.now(UTC):%Y-%m-%d}, {report.machine()} At least {plan.rounds} rounds; medians, with the lowest and "
+        "highest of them."
     )
     tables = report.markdown(sections, how)
     print(tables)
@@ -90,8 +87,14 @@ def main() -> int:
         given.out.with_suffix(".md").write_text(tables, "utf-8")
         given.out.with_suffix(".json").write_text(found, "utf-8")
     if given.record:
+        beside = PAGE.with_suffix(".json")
+        if given.only and beside.exists():
+            # Parts that are measured alone take the place of the older ones.
+            sections = report.merged(report.from_json(json.loads(beside.read_text("utf-8"))), sections)
+            tables = report.markdown(sections, how)
+            found = json.dumps(report.as_json(sections, how), indent=1) + "\n"
         PAGE.write_text(_BETWEEN.sub(lambda _: tables, PAGE.read_text("utf-8")), "utf-8")
-        PAGE.with_suffix(".json").write_text(found, "utf-8")
+        beside.write_text(found, "utf-8")
     return int(failed)
 
 

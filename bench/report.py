@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from bench.measure import Promise, Section
+from bench.measure import Promise, Section, Spread
 
 
 def markdown(sections: Sequence[Section], how: str) -> str:
@@ -37,19 +37,29 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def as_json(sections: Sequence[Section], how: str) -> dict[str, Any]:
-    """Give {how, promises, sections}, with every spread as {median, low, high}."""
-    return {
-        "how": how,
-        "promises": [asdict(one) | {"kept": one.is_kept} for part in sections for one in part.promises],
-        "sections": [
-            {"title": part.title, "figures": {name: _spreads(figures) for name, figures in part.figures.items()}}
-            for part in sections
-        ],
-    }
+    """Give {how, sections}: every table with its promises, and every spread as {median, low, high}."""
+    return {"how": how, "sections": [asdict(section) for section in sections]}
 
 
-def _spreads(figures: dict[str, Any]) -> dict[str, Any]:
-    return {name: asdict(spread) for name, spread in figures.items()}
+def from_json(record: dict[str, Any]) -> list[Section]:
+    """Read the sections back."""
+    return [
+        Section(
+            **{key: one[key] for key in ("title", "method", "columns", "rows")},
+            promises=[Promise(**{**promise, "reached": Spread(**promise["reached"])}) for promise in one["promises"]],
+            figures={
+                name: {figure: Spread(**spread) for figure, spread in figures.items()}
+                for name, figures in one["figures"].items()
+            },
+        )
+        for one in record["sections"]
+    ]
+
+
+def merged(old: Sequence[Section], new: Sequence[Section]) -> list[Section]:
+    """Put newer sections in the place of older ones of the same title."""
+    newer = {section.title: section for section in new}
+    return [newer.pop(section.title, section) for section in old] + list(newer.values())
 
 
 def machine() -> str:

@@ -13,6 +13,9 @@ from tracker.sessions.json_file import text
 from tracker.sessions.store import StoreBusyError
 
 _BUFFER = 1 << 20
+_UNFLUSHED = 4 << 20
+"""How much is left to the system's cache at the most: a file system brings all of it to the disk before it ends the
+flush of anybody else, and writers would wait a second for the copy of 100 MB."""
 
 
 def sync_folder(path: Path) -> None:
@@ -46,6 +49,7 @@ class Rewrite:
         self._fd = -1
         self._buffer = bytearray()
         self._is_published = False
+        self._flushed_to = 0
         self.end = 0
         """Just behind what was written so far."""
         self.lines = 0
@@ -112,6 +116,9 @@ class Rewrite:
             offset += written
             view = view[written:]
         self._buffer = bytearray()
+        if offset - self._flushed_to >= _UNFLUSHED:
+            os.fdatasync(self._fd)
+            self._flushed_to = offset
 
     def flush(self) -> None:
         """Bring what was added so far to the disk, so that `publish`, under the lock, has little left to do."""

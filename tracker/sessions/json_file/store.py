@@ -283,15 +283,19 @@ class JsonFileStore:
         """Hold the lock, taken by `until` (monotonic), with all that others wrote known and the file sound."""
         self._refuse_if_closed()
         self._begin_after_a_fork()
-        if self._open_outside_the_lock():
-            until = None  # The time that took is not counted.
-        if self._generation is None:
-            make_folder(self.path.parent)
-        with self._lock.held(until):
-            generation = self._refreshed()
-            if generation.identity == self._distrusted:
-                generation = self._written_anew(generation)
-            yield generation
+        for is_last_try in (False, False, True):
+            if self._open_outside_the_lock():
+                until = None  # The time that took is not counted.
+            if self._generation is None:
+                make_folder(self.path.parent)
+            with self._lock.held(until):
+                if not is_last_try and self._generation is not None and self._is_replaced():
+                    continue  # It was compacted while this one waited, and is read without making others wait.
+                generation = self._refreshed()
+                if generation.identity == self._distrusted:
+                    generation = self._written_anew(generation)
+                yield generation
+                return
 
     def _is_replaced(self) -> bool:
         generation = self._generation
