@@ -27,10 +27,10 @@ def _sections(plan: Plan, quick: bool, large: bool) -> dict[str, Callable[[], Se
         "ingest": lambda: serving.ingest(plan),
         "one-worker": lambda: serving.one_worker(plan),
         "size": lambda: serving.size_of_file(plan, large),
-        "naive": lambda: serving.naive(plan, (0,)) if quick else serving.naive(plan),
+        "naive": lambda: serving.naive(plan),
         "ask": lambda: serving.ask(plan),
         "script": lambda: serving.script(plan),
-        "sqlite": lambda: storing.beside_sqlite(plan, sessions),
+        "sqlite": lambda: storing.beside_sqlite(plan, sessions, (1_000,) if quick else storing.SQLITE_SIZES),
         "start": lambda: storing.start(plan, sessions),
         "compaction": lambda: storing.compaction(plan, sessions),
         "growing": lambda: storing.growing(plan),
@@ -38,7 +38,7 @@ def _sections(plan: Plan, quick: bool, large: bool) -> dict[str, Callable[[], Se
         "parts": lambda: parts.parts(plan),
     }
     if quick:
-        for slow in ("one-worker", "size", "ask", "script", "start", "compaction", "growing"):
+        for slow in ("one-worker", "size", "naive", "ask", "script", "start", "compaction", "growing"):
             del every[slow]
     return every
 
