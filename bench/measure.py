@@ -34,9 +34,6 @@ class Rounds:
     def __init__(self, samples: Mapping[str, Sequence[Sample]]) -> None:
         self._samples = samples
 
-    def __iter__(self) -> object:
-        return iter(self._samples)
-
     def spread(self, case: str, figure: str) -> Spread:
         return Spread.of([sample[figure] for sample in self._samples[case]])
 

@@ -44,7 +44,8 @@ class StoreClosedError(StoreError):
 
 
 Change: TypeAlias = Callable[[ShopperSession | None], ShopperSession]
-"""From the session as it is stored (None: there is none) to the session as it shall be. Pure; may be called once."""
+"""From the session as it is stored (None: there is none) to the session as it shall be. Pure, and called in whatever
+thread writes it."""
 
 Position: TypeAlias = tuple[int, str]
 """(updated_at, session) of a session: where it stands in the order of `iterate`."""
