@@ -10,9 +10,9 @@ from typing import Any
 
 import orjson
 
-from tracker.sessions.json_file import text
 from tracker.sessions.merge import SessionLimits, merge
 from tracker.sessions.model import Report, ShopperSession
+from tracker.storage.json_file import text
 
 PAGES = ("/", "/collections/vases", "/products/ash-vase", "/products/stone-teapot", "/cart")
 BEGAN = 1_790_000_000_000

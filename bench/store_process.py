@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Protocol
 
 from bench.sqlite_store import SqliteStore
-from tracker.sessions.json_file import JsonFileStore
 from tracker.sessions.model import ShopperSession
 from tracker.sessions.store import Change, StoreBusyError
+from tracker.storage.json_file import JsonFileStore
 
 THREADS = 4
 _SLOW_S = 0.005

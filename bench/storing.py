@@ -19,9 +19,9 @@ from bench.serving import Plan
 from bench.sqlite_store import SqliteStore
 from bench.store_process import THREADS
 from tests.support.gunicorn_server import GunicornServer
-from tracker.sessions.json_file import JsonFileStore
 from tracker.sessions.merge import merge
 from tracker.sessions.model import Report, ShopperSession
+from tracker.storage.json_file import JsonFileStore
 
 PROCESSES = 2
 

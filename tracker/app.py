@@ -9,26 +9,24 @@ from typing import Any
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from tracker.askai.advisor import Advisor
-from tracker.askai.allowance import Allowance
 from tracker.askai.blueprint import askai_blueprint
-from tracker.askai.gate import Holdout
-from tracker.askai.groq_client import GroqClient
-from tracker.askai.shop_file import ShopFile
 from tracker.cli import register_commands
 from tracker.config import Config, load_config
+from tracker.decisions.eligibility import Holdout
+from tracker.decisions.engine import Advisor
+from tracker.decisions.shop_file import ShopFile
 from tracker.ingest.blueprint import ingest_blueprint
 from tracker.ingest.events import EventLimits
+from tracker.llm.budget import Allowance
+from tracker.llm.groq_client import GroqClient
+from tracker.ops.health import health_blueprint
 from tracker.owner.blueprint import owner_blueprint
-from tracker.sessions.json_file import JsonFileStore
 from tracker.sessions.merge import SessionLimits
 from tracker.sessions.store import SessionStore
+from tracker.storage.json_file import JsonFileStore
 from tracker.storefront.blueprint import ScriptFirst, storefront_blueprint, storefront_script
-from tracker.storefront.commands import simulate_command
-from tracker.storefront.demo import demo_blueprint
 from tracker.web.docs import register_api
 from tracker.web.errors import register_errors
-from tracker.web.health import health_blueprint
 from tracker.web.observability import configure_logging, register_request_log
 from tracker.web.origins import AllowedOrigins, register_origins
 from tracker.web.security import register_security_headers
@@ -90,14 +88,15 @@ def create_app(
     app.register_blueprint(storefront_blueprint(config.storefront_script, script))
     app.wsgi_app = ScriptFirst(app.wsgi_app, config.storefront_script, script)  # type: ignore[method-assign]
     if config.demo_shop:
-        app.register_blueprint(demo_blueprint(store.get, script))
+        from tracker.demo.blueprint import demo_blueprint  # noqa: PLC0415  loaded only where it is on
+
+        app.register_blueprint(demo_blueprint(store.get, script.version))
     if config.trusted_proxies:
         # Proxies in a row add to X-Forwarded-For, but pass scheme and host on as one value.
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=config.trusted_proxies, x_proto=1, x_host=1
         )
     register_commands(app, store, advisor, session_limits, config.shop_file)
-    app.cli.add_command(simulate_command)
     return app
 
 

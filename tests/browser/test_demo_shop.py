@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from tests.browser.conftest import SIZES, Told, axe_violations, done, session_of
 from tests.support.fake_groq import FakeGroq, good_choice
 from tests.support.gunicorn_server import GunicornServer, wait_until
-from tracker.askai.shop import BUILT_IN_HELP
+from tracker.decisions.messages import BUILT_IN_HELP
 
 MESSAGE = BUILT_IN_HELP.texts["en"]
 LONG_ENOUGH_MS = 60_000

@@ -13,9 +13,9 @@ from random import Random
 import pytest
 
 from tests.support.shoppers import NOON, adds, names, session
-from tracker.sessions.json_file import JsonFileStore
 from tracker.sessions.model import ShopperSession
 from tracker.sessions.store import SessionStore, StoreClosedError
+from tracker.storage.json_file import JsonFileStore
 
 OpenStore = Callable[[], SessionStore]
 """Opens one more store, as another process would, on what the others of the same test keep."""

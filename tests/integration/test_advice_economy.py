@@ -30,13 +30,13 @@ from tests.support.advice import (
 )
 from tests.support.fake_groq import FAULTS, SLOW, FakeGroq, good_choice
 from tests.support.gunicorn_server import wait_until
-from tracker.askai import ledger
-from tracker.askai.advisor import Advisor
-from tracker.askai.allowance import Allowance
-from tracker.askai.groq_client import GroqClient
-from tracker.sessions.json_file import JsonFileStore
+from tracker.decisions import log as ledger
+from tracker.decisions.engine import Advisor
+from tracker.llm.budget import Allowance
+from tracker.llm.groq_client import GroqClient
 from tracker.sessions.model import ShopperSession
 from tracker.sessions.store import SessionStore
+from tracker.storage.json_file import JsonFileStore
 
 SHOP = example_shop()
 MUCH = 10**9
@@ -105,7 +105,7 @@ def serve(make_app: MakeApp, tmp_path: Path) -> Callable[..., Service]:
 @pytest.fixture(scope="module", autouse=True)
 def _sdk_loaded() -> None:
     """Load the SDK before any clock runs: its import takes up to a second on a busy machine."""
-    import tracker.askai.groq_wire  # noqa: F401
+    import tracker.llm.groq_transport  # noqa: F401
 
 
 # --- how often the model is asked -------------------------------------------------------------------------------------

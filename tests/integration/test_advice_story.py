@@ -27,13 +27,13 @@ from tests.support.advice import (
     with_event,
 )
 from tests.support.fake_groq import FakeGroq, good_choice
-from tracker.askai import ledger
-from tracker.askai.gate import Holdout
-from tracker.askai.language_model import ModelTimeoutError
-from tracker.askai.shop import PopupLimits
-from tracker.sessions.json_file import JsonFileStore
+from tracker.decisions import log as ledger
+from tracker.decisions.eligibility import Holdout
+from tracker.decisions.messages import PopupLimits
+from tracker.llm.model import ModelTimeoutError
 from tracker.sessions.merge import merge_sessions
 from tracker.sessions.model import Event
+from tracker.storage.json_file import JsonFileStore
 
 FREE_RETURNS = "Free returns within 30 days."
 MINUTE = 60_000

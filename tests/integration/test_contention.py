@@ -19,9 +19,9 @@ import pytest
 
 from tests.support.children import Children
 from tests.support.shoppers import NOON, adds, beside, names, session
-from tracker.sessions.json_file import JsonFileStore
 from tracker.sessions.model import ShopperSession
 from tracker.sessions.store import SessionStore, StoreBusyError
+from tracker.storage.json_file import JsonFileStore
 
 ANNA, BERT = "anna-0001", "bert-0002"
 DEADLINE_S = 2.0

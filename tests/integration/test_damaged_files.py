@@ -10,8 +10,8 @@ from random import Random
 import pytest
 
 from tests.support.shoppers import NOON, adds, beside, names, session
-from tracker.sessions.json_file import JsonFileStore
 from tracker.sessions.store import StoreDamagedError
+from tracker.storage.json_file import JsonFileStore
 
 EVERYONE = [f"shopper-{number}" for number in range(6)]
 

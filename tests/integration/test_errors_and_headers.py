@@ -17,9 +17,8 @@ from tests.integration.conftest import ADMIN_TOKEN, MakeApp, StartServer
 from tests.support.fake_groq import FakeGroq
 from tests.support.gunicorn_server import ROOT, GunicornServer
 from tests.support.http_client import send_raw, statuses
-from tracker.askai.groq_client import GroqClient
 from tracker.config import Config
-from tracker.sessions.json_file import JsonFileStore
+from tracker.llm.groq_client import GroqClient
 from tracker.sessions.model import ShopperSession
 from tracker.sessions.store import (
     StoreBusyError,
@@ -28,6 +27,7 @@ from tracker.sessions.store import (
     StoreError,
     StoreFullError,
 )
+from tracker.storage.json_file import JsonFileStore
 
 SESSION = "af4bac4d-077a-4756-91d0-fa2570fd206f"
 OWNER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}

@@ -16,8 +16,8 @@ import pytest
 
 from tests.support.shoppers import NOON, adds, beside, names, session
 from tests.support.traced_store import ANNA, BERT, CORA, NO_STRACE, Outcome, TracedStore
-from tracker.sessions.json_file import JsonFileStore
 from tracker.sessions.store import StoreError, StoreFullError
+from tracker.storage.json_file import JsonFileStore
 
 needs_strace = pytest.mark.skipif(NO_STRACE is not None, reason=str(NO_STRACE))
 

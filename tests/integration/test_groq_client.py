@@ -19,10 +19,10 @@ import pytest
 
 from tests.support.advice import Clock, FixedShop, FreeAllowance, MemoryStore, documents_session, example_shop
 from tests.support.fake_groq import FAULTS, PATH, SLOW, FakeGroq, good_choice
-from tracker.askai.advisor import Advice, Advisor
-from tracker.askai.choice import choice_json_schema
-from tracker.askai.groq_client import GroqClient
-from tracker.askai.language_model import (
+from tracker.decisions.engine import Advice, Advisor
+from tracker.decisions.proposal import choice_json_schema
+from tracker.llm.groq_client import GroqClient
+from tracker.llm.model import (
     ModelAnswerError,
     ModelBusyError,
     ModelClient,
@@ -45,7 +45,7 @@ OWNERS_SENTENCE = "Free returns within 30 days."
 @pytest.fixture(scope="module", autouse=True)
 def _sdk_loaded() -> None:
     """Load the SDK before any clock runs: its import takes up to a second on a busy machine."""
-    import tracker.askai.groq_wire  # noqa: F401
+    import tracker.llm.groq_transport  # noqa: F401
 
 
 @pytest.fixture
@@ -292,7 +292,7 @@ def test_a_client_made_and_used_before_a_fork_works_after_it(groq: FakeGroq) -> 
 
 
 def test_nothing_loads_the_sdk_before_the_first_question() -> None:
-    program = "import sys, tracker.askai.advisor, tracker.askai.groq_client; sys.exit('groq' in sys.modules)"
+    program = "import sys, tracker.decisions.engine, tracker.llm.groq_client; sys.exit('groq' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 

@@ -25,10 +25,10 @@ from tests.support.advice import (
 )
 from tests.support.fake_groq import FakeGroq, good_choice
 from tests.support.injections import INJECTIONS, PLACES, PROMISES, Injection, model_answers
-from tracker.askai.advisor import Advisor
-from tracker.askai.groq_client import GroqClient
-from tracker.askai.shop import Shop
-from tracker.askai.shop_file import ShopFile
+from tracker.decisions.engine import Advisor
+from tracker.decisions.messages import Shop
+from tracker.decisions.shop_file import ShopFile
+from tracker.llm.groq_client import GroqClient
 
 WORDINGS = ("own", "model")
 

@@ -24,8 +24,8 @@ from tests.support.power_loss import Disk, Files, digest, record
 from tests.support.promised_writes import SESSIONS
 from tests.support.shoppers import NOON, adds, names
 from tests.support.traced_store import NO_STRACE, ROOT
-from tracker.sessions.json_file import JsonFileStore
 from tracker.sessions.store import StoreError
+from tracker.storage.json_file import JsonFileStore
 
 pytestmark = pytest.mark.skipif(NO_STRACE is not None, reason=str(NO_STRACE))
 

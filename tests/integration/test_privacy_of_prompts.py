@@ -13,9 +13,9 @@ import pytest
 from tests.support.advice import NOON, ROOT, MemoryStore, ScriptedModel, desk
 from tests.support.fake_groq import FakeGroq, Received
 from tracker.app import create_app
-from tracker.askai.shop import PopupLimits
-from tracker.askai.shop_file import parse_shop
 from tracker.config import Config
+from tracker.decisions.messages import PopupLimits
+from tracker.decisions.shop_file import parse_shop
 from tracker.sessions.model import ShopperSession
 
 CANARIES = {

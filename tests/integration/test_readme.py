@@ -36,10 +36,10 @@ from tests.support.fake_groq import data_of
 from tests.support.gunicorn_server import ROOT, GunicornServer
 from tests.support.http_client import Client
 from tests.unit.test_settings_documented import DEFAULTS
-from tracker.askai.language_model import ModelError
-from tracker.askai.prompt import build_prompt
-from tracker.askai.shop import Shop
-from tracker.askai.summary import SessionSummary
+from tracker.decisions.messages import Shop
+from tracker.decisions.prompt import build_prompt
+from tracker.decisions.signals import SessionSummary
+from tracker.llm.model import ModelError
 from tracker.sessions.store import StoreError
 
 if TYPE_CHECKING:
@@ -325,7 +325,7 @@ def test_every_error_code_is_explained_and_no_other() -> None:
 def test_every_fault_of_the_model_is_explained_and_no_other() -> None:
     table = rows(section("Troubleshooting"), "Fault | Why | What to do")
 
-    refusals = set(re.findall(r'NotAllowedError\("(\w+)"\)', (ROOT / "tracker/askai/allowance.py").read_text("utf-8")))
+    refusals = set(re.findall(r'NotAllowedError\("(\w+)"\)', (ROOT / "tracker/llm/budget.py").read_text("utf-8")))
     by_advisor = {"invalid", "cool_down", "waited"}
     assert refusals
     assert {code_spans(row[0])[0] for row in table} == codes(ModelError) | refusals | by_advisor

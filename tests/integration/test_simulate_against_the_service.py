@@ -8,7 +8,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from tests.support.gunicorn_server import GunicornServer
-from tracker.storefront.commands import simulate_command
+from tracker.cli.simulate import simulate_command
 
 
 def test_made_up_shoppers_are_stored(tmp_path: Path) -> None:

@@ -13,13 +13,13 @@ from typing import Any
 from marshmallow import RAISE
 
 from tests.support.fake_groq import good_choice
-from tracker.askai.advisor import Advisor
-from tracker.askai.allowance import Permit
 from tracker.askai.blueprint import AnswerSchema
-from tracker.askai.claims import PLAIN_WORDS, fold
-from tracker.askai.language_model import Message, ModelAnswer, ModelError
-from tracker.askai.shop import Shop
-from tracker.askai.shop_file import parse_shop
+from tracker.decisions.engine import Advisor
+from tracker.decisions.lexicon import PLAIN_WORDS, fold
+from tracker.decisions.messages import Shop
+from tracker.decisions.shop_file import parse_shop
+from tracker.llm.budget import Permit
+from tracker.llm.model import Message, ModelAnswer, ModelError
 from tracker.sessions.merge import SessionLimits, merge
 from tracker.sessions.model import Event, Report, ShopperSession
 from tracker.sessions.store import Change, Position, Progress, StoreCheck

@@ -20,8 +20,8 @@ from random import Random
 
 from tests.support.children import in_a_child
 from tests.support.shoppers import adds, beside, names
-from tracker.sessions.json_file import JsonFileStore
 from tracker.sessions.store import StoreBusyError, StoreError
+from tracker.storage.json_file import JsonFileStore
 
 WRITERS = 4
 COMPACT_FROM = (1 << 20, 3_000, 20_000)

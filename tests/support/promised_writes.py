@@ -18,9 +18,9 @@ from typing import Protocol
 
 from tests.support.power_loss import NOTE
 from tests.support.shoppers import NOON, adds
-from tracker.sessions.json_file import JsonFileStore
 from tracker.sessions.model import ShopperSession
 from tracker.sessions.store import Change
+from tracker.storage.json_file import JsonFileStore
 
 SESSIONS = ["shopper-0", "shopper-1", "shopper-2"]
 

@@ -21,8 +21,8 @@ from types import TracebackType
 from typing import Self
 
 from tests.support.shoppers import NOON, adds, names, session
-from tracker.sessions.json_file import JsonFileStore
 from tracker.sessions.store import StoreError
+from tracker.storage.json_file import JsonFileStore
 
 ROOT = Path(__file__).resolve().parents[2]
 ANNA, BERT, CORA = "anna-0001", "bert-0002", "cora-0003"

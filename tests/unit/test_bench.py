@@ -16,8 +16,8 @@ from bench.pydantic_shapes import SameRules, ShapeOnly
 from bench.sqlite_store import SqliteStore
 from tracker.ingest.events import EventLimits
 from tracker.ingest.schemas import IngestSchema
-from tracker.sessions.json_file import JsonFileStore
 from tracker.sessions.model import ShopperSession
+from tracker.storage.json_file import JsonFileStore
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMITS = EventLimits(event_bytes=8192, depth=16, body_events=5000, pages=200)

@@ -6,7 +6,7 @@ import pytest
 from marshmallow import ValidationError
 
 from tests.support.advice import ANSWER_KEYS
-from tracker.askai.decision import plain_message, quiet
+from tracker.decisions.decision import plain_message, quiet
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from tracker.demo.blueprint import PAGE_POLICY, demo_blueprint
+from tracker.demo.catalogue import MOST_OF_ONE, PRODUCTS, Cart
 from tracker.sessions.model import ShopperSession
 from tracker.storefront.blueprint import storefront_blueprint, storefront_script
-from tracker.storefront.demo import PAGE_POLICY, demo_blueprint
-from tracker.storefront.demo_catalogue import MOST_OF_ONE, PRODUCTS, Cart
 
 MUG, LAMP = 4101, 4401
 
@@ -21,7 +21,7 @@ def client() -> FlaskClient:
     app = Flask(__name__)
     known = ShopperSession(session="known-session", items_in_cart=3)
     app.register_blueprint(storefront_blueprint("storefront.js", storefront_script()))
-    app.register_blueprint(demo_blueprint({"known-session": known}.get, storefront_script()))
+    app.register_blueprint(demo_blueprint({"known-session": known}.get, storefront_script().version))
     return app.test_client()
 
 
@@ -119,7 +119,7 @@ def test_every_page_is_there_and_strict(client: FlaskClient) -> None:
 
 
 def test_what_is_not_there_is_not_found(client: FlaskClient) -> None:
-    for path in ("products/nothing", "collections/nothing", "assets/../../demo.py", "nothing"):
+    for path in ("products/nothing", "collections/nothing", "assets/../../blueprint.py", "nothing"):
         assert client.get(f"/demo/{path}").status_code == 404
 
 

@@ -8,9 +8,9 @@ from datetime import date
 from typing import Any
 
 from tests.support.advice import example_shop
-from tracker.askai.prompt import PROMPT_VERSION, build_prompt
-from tracker.askai.shop import Shop
-from tracker.askai.summary import SessionSummary
+from tracker.decisions.messages import Shop
+from tracker.decisions.prompt import PROMPT_VERSION, build_prompt
+from tracker.decisions.signals import SessionSummary
 
 SHOP = example_shop()
 TODAY = date(2026, 9, 21)

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.advice import example_shop
-from tracker.askai.guard import guarded
-from tracker.askai.rules import LONG_DWELL_S, choose
-from tracker.askai.shop import SILENT, Shop
-from tracker.askai.summary import SessionSummary, Stage
+from tracker.decisions.guardrails import guarded
+from tracker.decisions.messages import SILENT, Shop
+from tracker.decisions.rules import LONG_DWELL_S, choose
+from tracker.decisions.signals import SessionSummary, Stage
 
 TODAY = date(2026, 9, 21)
 SHOP = example_shop()

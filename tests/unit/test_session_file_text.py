@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tracker.sessions.json_file.text import (
+from tracker.sessions.model import Record, ShopperSession
+from tracker.storage.json_file.text import (
     EMPTY,
     FOOT,
     HEAD,
@@ -24,7 +25,6 @@ from tracker.sessions.json_file.text import (
     salvage,
     updated_at,
 )
-from tracker.sessions.model import Record, ShopperSession
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.sampled_from(
     ['"', "\\", "\n", "\r\n", "\x00", "\u2028", '":', "}", "\n}", ',\n"a":{}', "null", "🧦", '{"session":"x"}', "é"]

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from tests.support.advice import ROOT, example_shop
 from tracker.app import create_app
-from tracker.askai.shop import BUILT_IN_HELP, PopupLimits, Shop
-from tracker.askai.shop_file import MAX_SAID_BYTES, MAX_SENTENCES, Fault, ShopFile, ShopFileError, parse_shop
-from tracker.askai.summary import SessionSummary
 from tracker.config import Config
+from tracker.decisions.messages import BUILT_IN_HELP, PopupLimits, Shop
+from tracker.decisions.shop_file import MAX_SAID_BYTES, MAX_SENTENCES, Fault, ShopFile, ShopFileError, parse_shop
+from tracker.decisions.signals import SessionSummary
 
 GOOD = """\
 name = "Linden"

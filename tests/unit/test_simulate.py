@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from tracker.cli.simulate import simulate_command
+from tracker.demo.simulate import KINDS, Shopper, run, shoppers
 from tracker.ingest.events import EventLimits
 from tracker.ingest.schemas import IngestSchema
-from tracker.storefront.commands import simulate_command
-from tracker.storefront.simulate import KINDS, Shopper, run, shoppers
 
 NOW = 1_800_000_000_000
 DAY = 86_400_000

@@ -13,10 +13,12 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from tracker.storefront.blueprint import FOREVER, SHORTLY, storefront_blueprint, storefront_script
+from tracker.storefront.blueprint import storefront_blueprint, storefront_script
 from tracker.storefront.build import ASSETS, build
+from tracker.web.served_file import FOREVER, SHORTLY
 
 ROOT = Path(__file__).resolve().parents[2]
+DEMO_ASSETS = ROOT / "tracker" / "demo" / "assets"
 MOST_BYTES = 4608
 """4.5 KB: the script with popup, queue and consent, as a browser gets it."""
 
@@ -46,7 +48,9 @@ def test_the_scripts_are_free_of_lint() -> None:
     if found is None:
         pytest.skip("no oxlint: `python3 run.py test` installs it")
     checked = subprocess.run(
-        [found, "--deny-warnings", "--ignore-pattern", "*.min.js", str(ASSETS)], capture_output=True, text=True
+        [found, "--deny-warnings", "--ignore-pattern", "*.min.js", str(ASSETS), str(DEMO_ASSETS)],
+        capture_output=True,
+        text=True,
     )
     assert checked.returncode == 0, checked.stdout
 
@@ -125,6 +129,8 @@ def test_the_pixel_reads_no_personal_data() -> None:
 
 
 def test_every_file_names_no_machine_and_no_other_site() -> None:
-    for path in [*ASSETS.rglob("*.js"), *ASSETS.rglob("*.css"), *ASSETS.rglob("*.svg")]:
+    for path in (path for folder in (ASSETS, DEMO_ASSETS) for path in folder.rglob("*.*")):
+        if path.suffix not in {".js", ".css", ".svg"}:
+            continue
         for address in re.findall(r"https?://[^\s\"'`)>]+", path.read_text("utf-8")):
             assert address.startswith(("https://HOST", "http://www.w3.org/2000/svg")), (path.name, address)

@@ -1,1 +1,1 @@
-"""The answer to one question about a session: whether a popup would help this shopper now, and which."""
+"""POST /askai: the view that asks for a decision."""

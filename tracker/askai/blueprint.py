@@ -8,8 +8,8 @@ from flask import Request
 from flask.views import MethodView
 from marshmallow import Schema, fields
 
-from tracker.askai.advisor import Advisor
-from tracker.askai.decision import CATEGORIES
+from tracker.decisions.decision import CATEGORIES
+from tracker.decisions.engine import Advisor
 from tracker.sessions.model import ANY_SESSION_ID
 from tracker.sessions.store import SessionStore
 from tracker.web.bodies import ApiBlueprint, SessionIdField, read_body, read_json

@@ -13,10 +13,11 @@ from pathlib import Path
 
 from flask import Flask
 
-from tracker.askai.advisor import Advisor
 from tracker.cli.advice import explain_command, replay_command, shop_group
 from tracker.cli.ask import ask_command
 from tracker.cli.sessions import sessions_group
+from tracker.cli.simulate import simulate_command
+from tracker.decisions.engine import Advisor
 from tracker.sessions.merge import SessionLimits
 from tracker.sessions.store import SessionStore
 
@@ -30,3 +31,4 @@ def register_commands(
     app.cli.add_command(shop_group(shop_file))
     app.cli.add_command(explain_command(store))
     app.cli.add_command(replay_command(store, advisor))
+    app.cli.add_command(simulate_command)

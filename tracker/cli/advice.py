@@ -10,9 +10,6 @@ from pathlib import Path
 import click
 from flask.cli import AppGroup
 
-from tracker.askai.advisor import Advisor
-from tracker.askai.explain import explain, replayed
-from tracker.askai.shop_file import ShopFileError, parse_shop
 from tracker.cli.terminal import (
     RefusedError,
     as_json,
@@ -24,6 +21,9 @@ from tracker.cli.terminal import (
     say,
     session_id,
 )
+from tracker.decisions.engine import Advisor
+from tracker.decisions.shop_file import ShopFileError, parse_shop
+from tracker.decisions.story import explain, replayed
 from tracker.sessions.store import SessionStore
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from tracker.askai.advisor import Advisor
 from tracker.cli.terminal import as_json, found, json_line, plain_failures, say, session_id
+from tracker.decisions.engine import Advisor
 from tracker.sessions.store import SessionStore
 
 

@@ -29,10 +29,10 @@ from tracker.cli.terminal import (
     session_id,
     when,
 )
-from tracker.sessions.json_file import JsonFileStore
 from tracker.sessions.merge import SessionLimits, merge_sessions
 from tracker.sessions.model import ShopperSession
 from tracker.sessions.store import SessionStore, StoreError
+from tracker.storage.json_file import JsonFileStore
 
 _AGE = re.compile(r"([1-9][0-9]{0,5})([dhm])")
 _MS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000}

@@ -121,7 +121,7 @@ class ShopperSession:
     """The service's clock at the last report that changed something."""
     merge: MergeState = field(default_factory=MergeState)
     decisions: Mapping[str, Any] = field(default_factory=dict)
-    """What was decided for this session so far, as `tracker.askai.ledger` keeps it."""
+    """What was decided for this session so far, as `tracker.decisions.log` keeps it."""
     further: Mapping[str, Any] = field(default_factory=dict)
     """Keys of the record that this version does not know: kept as they are."""
 

@@ -1,1 +1,1 @@
-"""The shop's side: the script that a theme loads, the pixel that reports purchases, the demo shop, made-up shoppers."""
+"""What a shop loads from this service: the storefront script and the pixel."""

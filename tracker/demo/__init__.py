@@ -1,0 +1,1 @@
+"""The demo shop and simulated shoppers. Loaded only where they are used."""

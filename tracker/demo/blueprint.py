@@ -1,0 +1,182 @@
+"""The demo shop at /demo: pages, cart and consent banner as a Shopify shop has them, and a look behind the scenes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from flask import Blueprint, Response, abort, jsonify, make_response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from tracker.demo.catalogue import BY_HANDLE, COLLECTIONS, PRODUCTS, Cart, CartError, in_collection, money
+from tracker.sessions.model import ShopperSession
+
+COOKIE = "demo_cart"
+
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+"""As strict as a shop's can be: the storefront script works under it."""
+
+
+def demo_blueprint(find_session: Callable[[str], ShopperSession | None], script_version: str) -> Blueprint:
+    """Make the demo shop's blueprint.
+
+    `find_session` returns a session as it is stored, for the panel; `script_version` makes the script cacheable.
+    """
+    blueprint = Blueprint(
+        "demo",
+        __name__,
+        url_prefix="/demo",
+        template_folder="templates",
+        static_folder="assets",
+        static_url_path="/assets",
+    )
+
+    @blueprint.context_processor
+    def shared() -> dict[str, Any]:
+        cart = _cart()
+        return {
+            "cart": cart.to_answer(_root()),
+            "root": _root(),
+            "money": money,
+            "collections": COLLECTIONS,
+            "version": script_version,
+        }
+
+    @blueprint.after_request
+    def page_headers(response: Response) -> Response:
+        response.headers.setdefault("Content-Security-Policy", PAGE_POLICY)
+        # With no-referrer, a beacon would not say which page's it is, and the service asks that.
+        response.headers.setdefault("Referrer-Policy", "strict-origin-when-cross-origin")
+        # no-store would keep the pages out of the back/forward cache.
+        response.headers.setdefault("Cache-Control", "no-cache")
+        return response
+
+    @blueprint.get("")
+    def door() -> AnyResponse:
+        return redirect(_root())
+
+    @blueprint.get("/")
+    def home() -> str:
+        return render_template("demo/home.html", featured=PRODUCTS[:4], hero=BY_HANDLE["ash-vase"])
+
+    @blueprint.get("/collections/<name>")
+    def collection(name: str) -> str:
+        if name not in COLLECTIONS:
+            abort(404)
+        return render_template("demo/collection.html", name=name, products=in_collection(name))
+
+    @blueprint.get("/products/<handle>")
+    def product(handle: str) -> str:
+        found = BY_HANDLE.get(handle) or abort(404)
+        others = [other for other in PRODUCTS if other is not found][:3]
+        return render_template("demo/product.html", product=found, others=others)
+
+    @blueprint.get("/cart")
+    def cart() -> str:
+        return render_template("demo/cart.html")
+
+    @blueprint.get("/checkout")
+    def checkout() -> str:
+        return render_template("demo/checkout.html")
+
+    @blueprint.get("/checkout/thank_you")
+    def thank_you() -> Response:
+        return _with_cart(Cart(), make_response(render_template("demo/thank_you.html")))
+
+    @blueprint.get("/record/<session_id>")
+    def record(session_id: str) -> Response:
+        found = find_session(session_id)
+        return jsonify(found and found.to_record())
+
+    _add_cart_api(blueprint)
+    return blueprint
+
+
+def _add_cart_api(blueprint: Blueprint) -> None:
+    """Add Shopify's Ajax cart API: https://shopify.dev/docs/api/ajax/reference/cart."""
+
+    @blueprint.errorhandler(CartError)
+    def refused(error: CartError) -> tuple[dict[str, Any], int]:
+        return {"status": 422, "message": "Cart Error", "description": str(error)}, 422
+
+    @blueprint.get("/cart.js")
+    def cart_js() -> Response:
+        return jsonify(_cart().to_answer(_root()))
+
+    @blueprint.post("/cart/add.js")
+    def add() -> Response:
+        body = _body()
+        cart = _cart()
+        added: list[int] = []
+        wanted = body.get("items", [body])
+        if not isinstance(wanted, list) or not wanted or not all(isinstance(item, dict) for item in wanted):
+            raise CartError("items is a list of objects")
+        for item in wanted:
+            variant = _number(item.get("id"))
+            cart = cart.add(variant, max(1, _number(item.get("quantity", 1))))
+            added.append(variant)
+        items = [item for item in cart.to_answer(_root())["items"] if item["id"] in added]
+        return _with_cart(cart, jsonify({"items": items} if "items" in body else items[-1]))
+
+    @blueprint.post("/cart/change.js")
+    def change() -> Response:
+        body, cart = _body(), _cart()
+        if "line" in body:
+            place = _number(body["line"]) - 1
+            if not 0 <= place < len(cart.lines):
+                raise CartError("No such line")
+            variant = cart.lines[place][0]
+        else:
+            variant = _number(str(body.get("id")).partition(":")[0])
+        if variant not in dict(cart.lines):
+            raise CartError("No such line")
+        return _cart_answer(cart.set(variant, _number(body.get("quantity", 1))))
+
+    @blueprint.post("/cart/update.js")
+    def update() -> Response:
+        updates, cart = _body().get("updates") or {}, _cart()
+        if isinstance(updates, list):
+            updates = {variant: count for (variant, _), count in zip(cart.lines, updates, strict=False)}
+        if not isinstance(updates, dict):
+            raise CartError("updates is an object or a list")
+        for variant, count in updates.items():
+            cart = cart.add(_number(variant), 0).set(_number(variant), _number(count))
+        return _cart_answer(cart)
+
+    @blueprint.post("/cart/clear.js")
+    def clear() -> Response:
+        return _cart_answer(Cart())
+
+
+def _root() -> str:
+    return url_for("demo.home")
+
+
+def _cart() -> Cart:
+    return Cart.from_cookie(request.cookies.get(COOKIE, ""))
+
+
+def _body() -> Mapping[str, Any]:
+    body = request.get_json(silent=True) if request.is_json else request.form.to_dict()
+    if not isinstance(body, dict):
+        raise CartError("Send JSON or a form")
+    return body
+
+
+def _number(value: Any) -> int:
+    text = str(value)
+    if not (text.isascii() and text.isdecimal() and len(text) < 7):
+        raise CartError(f"Not a number: {text[:20]}")
+    return int(text)
+
+
+def _cart_answer(cart: Cart) -> Response:
+    return _with_cart(cart, jsonify(cart.to_answer(_root())))
+
+
+def _with_cart(cart: Cart, response: Response) -> Response:
+    response.set_cookie(COOKIE, cart.to_cookie(), path=_root(), httponly=True, samesite="Lax")
+    return response

@@ -1,0 +1,1 @@
+"""Files that survive crashes, with the standard library alone."""

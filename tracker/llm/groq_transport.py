@@ -1,0 +1,191 @@
+"""One exchange with Groq: the SDK on a connection of its own, the answer's size bounded, every fault a ModelError.
+
+Imports the SDK, which takes some 400 ms: import this late.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import socket
+import ssl
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final, cast
+
+import groq
+import httpx
+import orjson
+
+from tracker.llm.model import (
+    Message,
+    ModelAnswerError,
+    ModelError,
+    ModelRateLimitedError,
+    ModelRefusedError,
+    ModelTimeoutError,
+    ModelUnreachableError,
+)
+
+MAX_ANSWER_BYTES: Final = 64 * 1024
+"""A decision with all that stands around it has about 1 KB."""
+
+MAX_COMPLETION_TOKENS: Final = 800
+"""A decision takes about 120; the reasoning before it counts as well."""
+
+for _name in ("groq", "httpx", "httpcore"):
+    # At DEBUG they would write the prompt, and at INFO a second line for each call.
+    logging.getLogger(_name).setLevel(logging.WARNING)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The model's text and the tokens that it took."""
+
+    text: str
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+def ask(
+    api_key: str,
+    base_url: str,
+    model: str,
+    messages: Sequence[Message],
+    schema: Mapping[str, Any],
+    timeout_s: float,
+    opened: Callable[[socket.socket], None],
+) -> Reply:
+    """Ask once. `timeout_s` bounds each step, not the whole; `opened` gets the socket, to shut it when the time is up.
+
+    Raises a ModelError, and nothing else.
+    """
+    try:
+        transport = _BoundedTransport(opened)
+        # A client a call costs 0.1 ms, shares nothing between threads or across a fork, and follows no redirect.
+        with groq.Groq(
+            api_key=api_key,
+            base_url=base_url,
+            max_retries=0,
+            default_headers={"Accept-Encoding": "identity", "Connection": "close"},
+            http_client=httpx.Client(transport=transport, timeout=timeout_s),
+        ) as client:
+            answer = client.chat.completions.with_raw_response.create(
+                model=model, messages=cast(Any, messages), timeout=timeout_s, **_answer_options(model, schema)
+            )
+            return _read(answer.read())
+    except ModelError:
+        raise
+    except Exception as error:  # noqa: BLE001  the SDK lets errors of headers, addresses and codecs through as well
+        text = _failed_generation(error)
+        failure = _failure(error)
+    if text:
+        return Reply(text)
+    # Raised outside the handler, so that no __context__ carries the request with its key and prompt along.
+    raise failure
+
+
+def _answer_options(model: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    if "gpt-oss" not in model:
+        return {"response_format": {"type": "json_object"}, "max_completion_tokens": MAX_COMPLETION_TOKENS}
+    return {
+        "response_format": {
+            "type": "json_schema",
+            "json_schema": {"name": "popup_decision", "strict": True, "schema": schema},
+        },
+        "reasoning_effort": "low",
+        "include_reasoning": False,
+        "max_completion_tokens": MAX_COMPLETION_TOKENS,
+    }
+
+
+def _read(body: bytes) -> Reply:
+    try:
+        completion = orjson.loads(body)
+        choice = completion["choices"][0]
+        text, cut = choice["message"]["content"], choice.get("finish_reason") == "length"
+        usage = completion.get("usage")
+    except (ValueError, LookupError, TypeError, AttributeError):
+        text, cut, usage = None, False, None
+    if not isinstance(text, str) or not text.strip() or cut:
+        raise ModelAnswerError("the answer was cut at its length" if cut else "the answer holds no text")
+    return Reply(text, _tokens(usage, "prompt_tokens"), _tokens(usage, "completion_tokens"))
+
+
+def _tokens(usage: object, key: str) -> int:
+    count = usage.get(key) if isinstance(usage, dict) else None
+    return count if isinstance(count, int) and count > 0 else 0
+
+
+def _failed_generation(error: Exception) -> str | None:
+    # Where only json_object is to be had, Groq answers 400 for what it finds faulty; it can be usable all the same.
+    body = error.body if isinstance(error, groq.BadRequestError) else None
+    fault = body.get("error") if isinstance(body, dict) else None
+    text = fault.get("failed_generation") if isinstance(fault, dict) else None
+    return text if isinstance(text, str) else None
+
+
+def _failure(error: Exception) -> ModelError:
+    if isinstance(error, groq.APITimeoutError):
+        return ModelTimeoutError("the model's server did not answer in time")
+    if isinstance(error, groq.RateLimitError):
+        return ModelRateLimitedError("the model's server takes no more questions now", _retry_after(error.response))
+    if isinstance(error, groq.APIStatusError):
+        kind = ModelUnreachableError if error.status_code >= 500 else ModelRefusedError
+        return kind(f"the model's server answered {error.status_code}")
+    if isinstance(error.__cause__, httpx.DecodingError):
+        return ModelAnswerError("the answer is larger than any decision")
+    return ModelUnreachableError("the model's server cannot be reached")
+
+
+def _retry_after(response: httpx.Response) -> float | None:
+    try:
+        seconds = float(response.headers.get("retry-after", ""))
+    except ValueError:
+        return None
+    return seconds if math.isfinite(seconds) and seconds >= 0 else None
+
+
+class _BoundedTransport(httpx.HTTPTransport):
+    """Bounds the bodies of errors too: the SDK reads those to their end before it hands anything on."""
+
+    def __init__(self, opened: Callable[[socket.socket], None]) -> None:
+        super().__init__(verify=_tls())
+        self._opened = opened
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        request.extensions["trace"] = self._trace
+        response = super().handle_request(request)
+        stream = cast(httpx.SyncByteStream, response.stream)
+        if response.headers.get("content-encoding", "identity") != "identity":
+            stream.close()
+            raise httpx.DecodingError("nobody asked for a compressed answer, whose size has no bound")
+        response.stream = _BoundedStream(stream)
+        return response
+
+    def _trace(self, event: str, info: Mapping[str, Any]) -> None:
+        # TLS puts a new socket in the place of the first.
+        if event in {"connection.connect_tcp.complete", "connection.start_tls.complete"}:
+            self._opened(info["return_value"].get_extra_info("socket"))
+
+
+class _BoundedStream(httpx.SyncByteStream):
+    def __init__(self, stream: httpx.SyncByteStream) -> None:
+        self._stream = stream
+
+    def __iter__(self) -> Iterator[bytes]:
+        size = 0
+        for chunk in self._stream:
+            size += len(chunk)
+            if size > MAX_ANSWER_BYTES:
+                raise httpx.DecodingError("the answer is too large")
+            yield chunk
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    return httpx.create_ssl_context()  # takes 25 ms

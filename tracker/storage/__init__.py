@@ -1,0 +1,1 @@
+"""The adapters of the ports: where sessions are kept. Known to tracker.app and the commands alone."""
