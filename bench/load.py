@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 
 from bench.measure import Sample
-from tests.support.gunicorn_server import GunicornServer
+from testing.gunicorn_server import GunicornServer
 
 _SCRIPT = Path(__file__).with_name("load.lua")
 _runs = itertools.count(1)

@@ -15,8 +15,8 @@ from pathlib import Path
 from bench import bodies
 from bench.load import Load
 from bench.measure import Promise, Rounds, Sample, Section, interleave
-from tests.support.fake_groq import FakeGroq
-from tests.support.gunicorn_server import GunicornServer, wait_until
+from testing.fake_groq import FakeGroq
+from testing.gunicorn_server import GunicornServer, wait_until
 
 _ASKED = 100_000
 SERVICE = ("bench.apps:service()",)

@@ -18,7 +18,7 @@ from bench.measure import Promise, Sample, Section, Spread, interleave, say
 from bench.serving import Plan
 from bench.sqlite_store import SqliteStore
 from bench.store_process import THREADS
-from tests.support.gunicorn_server import GunicornServer
+from testing.gunicorn_server import GunicornServer
 from tracker.sessions.merge import merge
 from tracker.sessions.model import Report, ShopperSession
 from tracker.storage.json_file import JsonFileStore

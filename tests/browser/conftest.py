@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from tests.support.gunicorn_server import GunicornServer, wait_until
-from tests.support.plain_shop import PlainShop
-from tests.support.weak_link import WeakLink
+from testing.gunicorn_server import GunicornServer, wait_until
+from testing.plain_shop import PlainShop
+from testing.weak_link import WeakLink
 
-AXE = Path(__file__).parents[1] / "support" / "axe" / "axe.min.js"
+AXE = Path(__file__).parents[2] / "testing" / "axe" / "axe.min.js"
 SIZES = {"phone": {"width": 390, "height": 844}, "desktop": {"width": 1280, "height": 800}}
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from testing.fake_groq import FakeGroq, good_choice
+from testing.gunicorn_server import GunicornServer, wait_until
 from tests.browser.conftest import SIZES, Told, axe_violations, done, session_of
-from tests.support.fake_groq import FakeGroq, good_choice
-from tests.support.gunicorn_server import GunicornServer, wait_until
 from tracker.decisions.messages import BUILT_IN_HELP
 
 MESSAGE = BUILT_IN_HELP.texts["en"]

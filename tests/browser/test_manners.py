@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from playwright.sync_api import BrowserContext, Page
 
+from testing.gunicorn_server import wait_until
+from testing.plain_shop import PlainShop
+from testing.weak_link import WeakLink
 from tests.browser.conftest import Told, WaitForRecord, session_of
-from tests.support.gunicorn_server import wait_until
-from tests.support.plain_shop import PlainShop
-from tests.support.weak_link import WeakLink
 
 CART = """<script>window.Shopify = { customerPrivacy: {
   analyticsProcessingAllowed: () => true, marketingAllowed: () => true } };</script>"""

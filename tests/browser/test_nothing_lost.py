@@ -6,10 +6,10 @@ import time
 
 from playwright.sync_api import BrowserContext, Page
 
+from testing.gunicorn_server import GunicornServer, wait_until
+from testing.plain_shop import PlainShop
+from testing.weak_link import WeakLink
 from tests.browser.conftest import WaitForRecord, done, session_of
-from tests.support.gunicorn_server import GunicornServer, wait_until
-from tests.support.plain_shop import PlainShop
-from tests.support.weak_link import WeakLink
 
 
 def wait_for_answer(page: Page) -> None:

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page
 
+from testing.gunicorn_server import GunicornServer, wait_until
+from testing.plain_shop import PlainShop
+from testing.weak_link import WeakLink
 from tests.browser.conftest import Told
-from tests.support.gunicorn_server import GunicornServer, wait_until
-from tests.support.plain_shop import PlainShop
-from tests.support.weak_link import WeakLink
 
 SANDBOX = """<!doctype html><script>
   const subscribed = {};

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
+from testing.plain_shop import PlainShop
+from testing.weak_link import WeakLink
 from tests.browser.conftest import SIZES, Told, WaitForRecord, axe_violations, session_of
-from tests.support.plain_shop import PlainShop
-from tests.support.weak_link import WeakLink
 
 CARD = "storefront-popup >> #card"
 CLOSE = "storefront-popup >> #close"

@@ -12,7 +12,7 @@ from random import Random
 
 import pytest
 
-from tests.support.shoppers import NOON, adds, names, session
+from testing.shoppers import NOON, adds, names, session
 from tracker.sessions.model import ShopperSession
 from tracker.sessions.store import SessionStore, StoreClosedError
 from tracker.storage.json_file import JsonFileStore

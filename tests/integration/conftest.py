@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from tests.support.gunicorn_server import GunicornServer
+from testing.gunicorn_server import GunicornServer
 from tracker.app import create_app
 from tracker.config import Config
 

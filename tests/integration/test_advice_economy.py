@@ -15,8 +15,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from tests.integration.conftest import MakeApp, StartServer
-from tests.support.advice import (
+from testing.advice import (
     ANNA,
     NOON,
     ROOT,
@@ -28,8 +27,9 @@ from tests.support.advice import (
     example_shop,
     with_event,
 )
-from tests.support.fake_groq import FAULTS, SLOW, FakeGroq, good_choice
-from tests.support.gunicorn_server import wait_until
+from testing.fake_groq import FAULTS, SLOW, FakeGroq, good_choice
+from testing.gunicorn_server import wait_until
+from tests.integration.conftest import MakeApp, StartServer
 from tracker.decisions import log as ledger
 from tracker.decisions.engine import Advisor
 from tracker.llm.budget import Allowance

@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from tests.integration.conftest import MakeApp
-from tests.support.advice import (
+from testing.advice import (
     ANNA,
     LIMITS,
     NOON,
@@ -26,7 +25,8 @@ from tests.support.advice import (
     example_shop,
     with_event,
 )
-from tests.support.fake_groq import FakeGroq, good_choice
+from testing.fake_groq import FakeGroq, good_choice
+from tests.integration.conftest import MakeApp
 from tracker.decisions import log as ledger
 from tracker.decisions.eligibility import Holdout
 from tracker.decisions.messages import PopupLimits

@@ -18,9 +18,9 @@ import pytest
 from click.testing import Result
 from flask import Flask
 
+from testing.fake_groq import FakeGroq
+from testing.gunicorn_server import ROOT, strict_json
 from tests.integration.conftest import MakeApp
-from tests.support.fake_groq import FakeGroq
-from tests.support.gunicorn_server import ROOT, strict_json
 
 ANNA, BERT, CORA = "anna-0001", "bert-0002", "cora-0003"
 NOON = 1_790_000_000_000

@@ -11,9 +11,9 @@ import pytest
 from click.testing import Result
 from flask import Flask
 
+from testing.fake_groq import FakeGroq
+from testing.gunicorn_server import ROOT
 from tests.integration.conftest import MakeApp
-from tests.support.fake_groq import FakeGroq
-from tests.support.gunicorn_server import ROOT
 from tracker.app import now_ms
 
 FREE_RETURNS = "Free returns within 30 days."

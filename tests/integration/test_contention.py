@@ -17,8 +17,8 @@ from random import Random
 
 import pytest
 
-from tests.support.children import Children
-from tests.support.shoppers import NOON, adds, beside, names, session
+from testing.children import Children
+from testing.shoppers import NOON, adds, beside, names, session
 from tracker.sessions.model import ShopperSession
 from tracker.sessions.store import SessionStore, StoreBusyError
 from tracker.storage.json_file import JsonFileStore

@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from tests.support.shoppers import NOON, adds, beside, names, session
+from testing.shoppers import NOON, adds, beside, names, session
 from tracker.sessions.store import StoreDamagedError
 from tracker.storage.json_file import JsonFileStore
 

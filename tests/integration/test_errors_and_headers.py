@@ -13,10 +13,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from playwright.sync_api import Browser
 
+from testing.fake_groq import FakeGroq
+from testing.gunicorn_server import ROOT, GunicornServer
+from testing.http_client import send_raw, statuses
 from tests.integration.conftest import ADMIN_TOKEN, MakeApp, StartServer
-from tests.support.fake_groq import FakeGroq
-from tests.support.gunicorn_server import ROOT, GunicornServer
-from tests.support.http_client import send_raw, statuses
 from tracker.config import Config
 from tracker.llm.groq_client import GroqClient
 from tracker.sessions.model import ShopperSession

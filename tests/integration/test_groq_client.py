@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.advice import Clock, FixedShop, FreeAllowance, MemoryStore, documents_session, example_shop
-from tests.support.fake_groq import FAULTS, PATH, SLOW, FakeGroq, good_choice
+from testing.advice import Clock, FixedShop, FreeAllowance, MemoryStore, documents_session, example_shop
+from testing.fake_groq import FAULTS, PATH, SLOW, FakeGroq, good_choice
 from tracker.decisions.engine import Advice, Advisor
 from tracker.decisions.proposal import choice_json_schema
 from tracker.llm.groq_client import GroqClient
@@ -297,7 +297,7 @@ def test_nothing_loads_the_sdk_before_the_first_question() -> None:
 
 
 def test_the_fake_serves_other_processes_too() -> None:
-    command = [sys.executable, "-m", "tests.support.fake_groq", "--mode", "429"]
+    command = [sys.executable, "-m", "testing.fake_groq", "--mode", "429"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from tests.support import hostile_bodies
-from tests.support.gunicorn_server import GunicornServer
-from tests.support.hostile_bodies import Hostile, Post, Raw
-from tests.support.http_client import Client, send_raw, statuses
+from testing import hostile_bodies
+from testing.gunicorn_server import GunicornServer
+from testing.hostile_bodies import Hostile, Post, Raw
+from testing.http_client import Client, send_raw, statuses
 from tracker.sessions.model import MAX_INTEGER
 
 CORPUS = hostile_bodies.named()

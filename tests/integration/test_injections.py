@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from tests.integration.conftest import MakeApp
-from tests.support.advice import (
+from testing.advice import (
     ROOT,
     Clock,
     FixedShop,
@@ -23,8 +22,9 @@ from tests.support.advice import (
     documents_session,
     example_shop,
 )
-from tests.support.fake_groq import FakeGroq, good_choice
-from tests.support.injections import INJECTIONS, PLACES, PROMISES, Injection, model_answers
+from testing.fake_groq import FakeGroq, good_choice
+from testing.injections import INJECTIONS, PLACES, PROMISES, Injection, model_answers
+from tests.integration.conftest import MakeApp
 from tracker.decisions.engine import Advisor
 from tracker.decisions.messages import Shop
 from tracker.decisions.shop_file import ShopFile

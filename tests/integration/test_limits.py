@@ -17,9 +17,9 @@ import orjson
 import pytest
 from flask.testing import FlaskClient
 
+from testing.gunicorn_server import GunicornServer, strict_json
+from testing.http_client import Client, statuses
 from tests.integration.conftest import ADMIN_TOKEN, MakeApp
-from tests.support.gunicorn_server import GunicornServer, strict_json
-from tests.support.http_client import Client, statuses
 from tracker.config import SETTINGS
 from tracker.ingest.events import MAX_NAME
 from tracker.sessions.model import MAX_INTEGER

@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from tests.support.advice import NOON, ROOT, MemoryStore, ScriptedModel, desk
-from tests.support.fake_groq import FakeGroq, Received
+from testing.advice import NOON, ROOT, MemoryStore, ScriptedModel, desk
+from testing.fake_groq import FakeGroq, Received
 from tracker.app import create_app
 from tracker.config import Config
 from tracker.decisions.messages import PopupLimits

@@ -31,10 +31,10 @@ import click
 import pytest
 from flask import Flask
 
+from testing.fake_groq import data_of
+from testing.gunicorn_server import ROOT, GunicornServer
+from testing.http_client import Client
 from tests.integration.conftest import ADMIN_TOKEN, MakeApp, StartServer
-from tests.support.fake_groq import data_of
-from tests.support.gunicorn_server import ROOT, GunicornServer
-from tests.support.http_client import Client
 from tests.unit.test_settings_documented import DEFAULTS
 from tracker.decisions.messages import Shop
 from tracker.decisions.prompt import build_prompt

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from tests.support.gunicorn_server import GunicornServer
+from testing.gunicorn_server import GunicornServer
 from tracker.cli.simulate import simulate_command
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from testing.fake_groq import FakeGroq
+from testing.original_script import OriginalScript
 from tests.integration.conftest import ADMIN_TOKEN, MakeApp
-from tests.support.fake_groq import FakeGroq
-from tests.support.original_script import OriginalScript
 
 SESSION = "af4bac4d-077a-4756-91d0-fa2570fd206f"
 PATHS = ("/ingest", "/events")

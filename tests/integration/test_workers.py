@@ -19,10 +19,10 @@ from typing import Any
 
 import pytest
 
+from testing.fake_groq import FakeGroq
+from testing.gunicorn_server import GunicornServer, wait_until
+from testing.http_client import Client, Reply
 from tests.integration.conftest import StartServer
-from tests.support.fake_groq import FakeGroq
-from tests.support.gunicorn_server import GunicornServer, wait_until
-from tests.support.http_client import Client, Reply
 
 CLIENTS = 8
 SESSIONS = [f"session-of-the-crowd-{number}" for number in range(5)]

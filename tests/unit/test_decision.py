@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from marshmallow import ValidationError
 
-from tests.support.advice import ANSWER_KEYS
+from testing.advice import ANSWER_KEYS
 from tracker.decisions.decision import plain_message, quiet
 
 

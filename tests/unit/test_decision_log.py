@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.support.advice import NOON, documents_session, with_event
+from testing.advice import NOON, documents_session, with_event
 from tracker.decisions import log as ledger
 from tracker.sessions.model import ShopperSession
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.advice import NOON, documents_session, example_shop
+from testing.advice import NOON, documents_session, example_shop
 from tracker.decisions import log as ledger
 from tracker.decisions.eligibility import BOUNCE_EVENTS, EARLY_S, RETRY_MS, Holdout, gate
 from tracker.decisions.messages import PopupLimits, Shop

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.advice import example_shop
+from testing.advice import example_shop
 from tracker.decisions.decision import MAX_MESSAGE
 from tracker.decisions.guardrails import Worded, guarded
 from tracker.decisions.lexicon import LANGUAGES, PLAIN_WORDS, fault_in_opening, fold

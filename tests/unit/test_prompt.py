@@ -7,7 +7,7 @@ import json
 from datetime import date
 from typing import Any
 
-from tests.support.advice import example_shop
+from testing.advice import example_shop
 from tracker.decisions.messages import Shop
 from tracker.decisions.prompt import PROMPT_VERSION, build_prompt
 from tracker.decisions.signals import SessionSummary

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.support.advice import example_shop
-from tests.support.fake_groq import GOOD_CHOICE, SEVEN_FIELDS
+from testing.advice import example_shop
+from testing.fake_groq import GOOD_CHOICE, SEVEN_FIELDS
 from tracker.decisions.messages import SILENT
 from tracker.decisions.proposal import (
     MAX_DELAY_MS,

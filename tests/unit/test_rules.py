@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.advice import example_shop
+from testing.advice import example_shop
 from tracker.decisions.guardrails import guarded
 from tracker.decisions.messages import SILENT, Shop
 from tracker.decisions.rules import LONG_DWELL_S, choose

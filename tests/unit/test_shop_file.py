@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.advice import ROOT, example_shop
+from testing.advice import ROOT, example_shop
 from tracker.app import create_app
 from tracker.config import Config
 from tracker.decisions.messages import BUILT_IN_HELP, PopupLimits, Shop

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tests.support.advice import NOON
-from tests.support.fake_groq import good_choice
+from testing.advice import NOON
+from testing.fake_groq import good_choice
 
 PROMISES: dict[str, str] = {
     "en discount": "90% off everything today",

@@ -1,7 +1,7 @@
 """Processes that write to one session file and are killed at random moments, and the count of what they were promised.
 
 In a process of its own, small and with the store imported, because a test run that forks would fork all of itself:
-`python -m tests.support.killed_writers --rounds 100 FOLDER` prints a `Tally` as JSON.
+`python -m testing.killed_writers --rounds 100 FOLDER` prints a `Tally` as JSON.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from functools import partial
 from pathlib import Path
 from random import Random
 
-from tests.support.children import in_a_child
-from tests.support.shoppers import adds, beside, names
+from testing.children import in_a_child
+from testing.shoppers import adds, beside, names
 from tracker.sessions.store import StoreBusyError, StoreError
 from tracker.storage.json_file import JsonFileStore
 

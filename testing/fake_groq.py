@@ -1,7 +1,7 @@
 """A real HTTP server that speaks Groq's chat completions, well or badly.
 
 In a test: `with FakeGroq("hang") as groq: ...groq.base_url...groq.requests`. For other processes:
-`python -m tests.support.fake_groq --port 9000 --mode good`.
+`python -m testing.fake_groq --port 9000 --mode good`.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from typing import Any
 
 from marshmallow import RAISE
 
-from tests.support.fake_groq import good_choice
+from testing.fake_groq import good_choice
 from tracker.askai.blueprint import AnswerSchema
 from tracker.decisions.engine import Advisor
 from tracker.decisions.lexicon import PLAIN_WORDS, fold
@@ -24,7 +24,7 @@ from tracker.sessions.merge import SessionLimits, merge
 from tracker.sessions.model import Event, Report, ShopperSession
 from tracker.sessions.store import Change, Position, Progress, StoreCheck
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 NOON = 1_790_000_000_000
 """2026-09-21, some time after noon (UTC)."""
 ANNA = "af4bac4d-077a-4756-91d0-fa2570fd206f"

@@ -20,11 +20,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.support.shoppers import NOON, adds, names, session
+from testing.shoppers import NOON, adds, names, session
 from tracker.sessions.store import StoreError
 from tracker.storage.json_file import JsonFileStore
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 ANNA, BERT, CORA = "anna-0001", "bert-0002", "cora-0003"
 
 NO_STRACE = None if shutil.which("strace") else "strace is missing: apt-get install strace"
@@ -119,7 +119,7 @@ class TracedStore:
 
     def __enter__(self) -> Self:
         self._server = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.traced_store"],
+            [sys.executable, "-m", "testing.traced_store"],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -18,10 +18,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn, Self
 
-from tests.support.http_client import Client
+from testing.http_client import Client
 from tracker.config import SETTINGS
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 _START_PATIENCE_S = 30.0
 _STOP_PATIENCE_S = 20.0
 _TICKS = os.sysconf("SC_CLK_TCK")

@@ -1,0 +1,1 @@
+"""What the tests and the bench share: servers to start, fakes, simulated faults."""

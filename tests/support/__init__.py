@@ -1,1 +1,0 @@
-"""Servers and builders that several tests share."""
