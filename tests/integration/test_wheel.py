@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -108,8 +109,12 @@ def test_installed_package_serves_from_outside_the_checkout(installed: Path, tmp
         assert client.get("/openapi.json").json()["openapi"].startswith("3.")
         assert b"<html" in client.get("/docs").body
         assert client.get("/docs/page.js").status == 200
-        assert b"storefront.js" in client.get("/demo").body
-        assert client.get("/demo/assets/shop.css").status == 200
+        assert client.get("/demo").headers["location"] == "/demo/"
+        shop = client.get("/demo/").body.decode()
+        assert "/storefront.js" in shop
+        loaded = re.findall(r'(?:href|src)="(/demo/[^"]+\.(?:css|js|svg))"', shop)
+        assert loaded
+        assert {path: client.get(path).status for path in loaded} == dict.fromkeys(loaded, 200)
         assert client.post("/ingest", {"session": SESSION}).json() == {"ok": True, "saved": True}
 
     assert SESSION in (tmp_path / "tracker_storage.json").read_text("utf-8")
