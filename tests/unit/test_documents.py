@@ -26,7 +26,7 @@ OF_THE_FIELD = {("tracker/web/", "summary"), ("tracker/llm/", "choice")}
 """Folder and word: OpenAPI's name for the first line of a route's description, and Groq's for an answer."""
 
 NOT_RENAMED_YET = {"app.py", "askai", "cli", "decisions", "llm", "storage"}
-"""Parts of tracker/ that still use retired words. A part that no longer does fails its test until it is taken out here."""
+"""Parts of tracker/ with retired words. A part that has none any more fails its test until it is taken out of here."""
 
 
 # --- Decisions --------------------------------------------------------------------------------------------------------

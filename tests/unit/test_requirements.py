@@ -1,4 +1,4 @@
-"""requirements.txt and requirements-dev.txt belong to pyproject.toml, without asking a package registry."""
+"""requirements.txt and requirements-dev.txt belong to pyproject.toml, whose own paths exist. No registry is asked."""
 
 from __future__ import annotations
 
@@ -133,3 +133,17 @@ def test_the_service_imports_only_what_its_own_lock_pins() -> None:
     }
 
     assert missing == set()
+
+
+@pytest.mark.parametrize("pattern", PYPROJECT["tool"]["ruff"]["lint"]["per-file-ignores"])
+def test_exceptions_from_the_linter_are_for_files_that_exist(pattern: str) -> None:
+    before, braces, rest = pattern.partition("{")
+    names, _, after = rest.partition("}")
+    expanded = [f"{before}{name}{after}" for name in names.split(",")] if braces else [pattern]
+
+    assert [one for one in expanded if not list(ROOT.glob(one))] == []
+
+
+@pytest.mark.parametrize("path", PYPROJECT["tool"]["mypy"]["files"])
+def test_what_mypy_checks_exists(path: str) -> None:
+    assert (ROOT / path).exists()
