@@ -11,7 +11,7 @@ from testing.gunicorn_server import GunicornServer
 from tracker.cli.simulate import simulate_command
 
 
-def test_made_up_shoppers_are_stored(tmp_path: Path) -> None:
+def test_every_post_is_answered_and_every_simulated_shopper_stored(tmp_path: Path) -> None:
     with GunicornServer(tmp_path) as service:
         options = ["--url", service.url, "--shoppers", "60", "--rate", "0", "--seed", "7"]
         answer = CliRunner().invoke(simulate_command, [*options, "--json"])

@@ -161,7 +161,8 @@ def test_an_update_time_of_2036_becomes_the_present_with_the_next_report() -> No
     assert stored.updated_at == in_2036
 
     assert take_in(stored, report(clock=NOW), NOW).updated_at == NOW
-    assert stored.bounded(NOW).updated_at == NOW
+    assert stored.bounded(NOW + 5).updated_at == NOW, "the time of the newest event"
+    assert replace(stored, events={}).bounded(NOW + 5).updated_at == NOW + 5
 
 
 def test_a_stored_cart_clock_of_the_far_future_gives_way_to_the_next_report() -> None:

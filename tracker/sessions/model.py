@@ -166,12 +166,15 @@ class ShopperSession:
         """Return the session with no clock beyond the service's (`now`, ms) plus a day; itself if there is none.
 
         The service's own clock, or a browser's, may have been far ahead when the session was stored. Such an
-        `updated_at` becomes `now`, so that the session ages from here on, and the cart takes the next report's value.
+        `updated_at` becomes the time of the newest event within the bound, or `now` if there is none; a cart clock
+        becomes 0, so that the next report sets the cart.
         """
         latest = now + MAX_AHEAD_MS
         if self.updated_at <= latest and self.merge.cart_clock <= latest:
             return self
-        updated_at = self.updated_at if self.updated_at <= latest else now
+        updated_at = self.updated_at
+        if updated_at > latest:
+            updated_at = max((event["ts"] for _page, event in self.all_events() if event["ts"] <= latest), default=now)
         cart_clock = self.merge.cart_clock if self.merge.cart_clock <= latest else 0
         return replace(self, updated_at=updated_at, merge=replace(self.merge, cart_clock=cart_clock))
 
