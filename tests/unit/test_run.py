@@ -1,4 +1,4 @@
-"""run.py: what it says to machines that cannot run it, when it installs, and what its test command skips."""
+"""run.py: unsuitable machines, the set-up of .venv, the checks of its test command, and skipped tests."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ import run
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_a_python_of_2016_can_parse_it() -> None:
+def test_python_3_6_can_parse_the_file() -> None:
     source = (ROOT / "run.py").read_text("utf-8")
 
     ast.parse(source, feature_version=(3, 6))
-    assert "from __future__" not in source, "annotations came with 3.7, and an older Python refuses the line"
+    assert "from __future__" not in source, "this import came with 3.7, and an older Python refuses the line"
 
 
-def test_it_needs_the_standard_library_only() -> None:
+def test_only_the_standard_library_is_imported() -> None:
     tree = ast.parse((ROOT / "run.py").read_text("utf-8"))
     imported = {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
     imported |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
@@ -35,7 +35,7 @@ def test_it_needs_the_standard_library_only() -> None:
 
 
 @pytest.mark.parametrize("version", [(3, 6, 15), (3, 10, 13)])
-def test_an_old_python_gets_one_line_that_names_both_versions(version: tuple[int, ...]) -> None:
+def test_an_old_python_is_refused_in_one_line_that_names_both_versions(version: tuple[int, ...]) -> None:
     line = run.refusal(version, "posix")
 
     assert line is not None
@@ -44,7 +44,7 @@ def test_an_old_python_gets_one_line_that_names_both_versions(version: tuple[int
     assert ".".join(map(str, version[:2])) in line
 
 
-def test_windows_gets_one_line() -> None:
+def test_windows_is_refused_in_one_line() -> None:
     line = run.refusal((3, 12), "nt")
 
     assert line is not None
@@ -52,7 +52,7 @@ def test_windows_gets_one_line() -> None:
 
 
 @pytest.mark.parametrize("version", [(3, 11), (3, 13, 1), (4, 0)])
-def test_a_new_python_is_taken(version: tuple[int, ...]) -> None:
+def test_python_3_11_and_newer_are_accepted(version: tuple[int, ...]) -> None:
     assert run.refusal(version, "posix") is None
 
 
@@ -63,11 +63,106 @@ def test_help_names_every_command() -> None:
     assert "test" in text.stdout
 
 
-def test_what_pytest_takes_is_handed_on() -> None:
-    arguments, more = run.parser().parse_known_args(["test", "--thorough", "-k", "torn tail", "tests/unit"])
+# --- The checks of its test command -----------------------------------------------------------------------------------
 
-    assert arguments.thorough
+
+@pytest.mark.parametrize(
+    ("options", "how_much"), [([], "gate"), (["--fast"], "fast"), (["--thorough"], "thorough")], ids=str
+)
+def test_unknown_arguments_are_passed_to_pytest(options: list[str], how_much: str) -> None:
+    arguments, more = run.parser().parse_known_args(["test", *options, "-k", "torn tail", "tests/unit"])
+    tests = run.checks(arguments.how_much, more)[-1][1]
+
+    assert arguments.how_much == how_much
     assert more == ["-k", "torn tail", "tests/unit"]
+    assert tests[0] == "pytest"
+    assert tests[-3:] == more
+
+
+def test_fast_and_thorough_exclude_each_other() -> None:
+    with pytest.raises(SystemExit):
+        run.parser().parse_known_args(["test", "--fast", "--thorough"])
+
+
+def test_fast_checks_format_lint_and_the_unit_tests_only() -> None:
+    names, commands = zip(*run.checks("fast", []), strict=True)
+
+    assert names == ("format", "lint", "unit tests")
+    assert "tests/unit" in commands[-1]
+
+
+@pytest.mark.parametrize("how_much", ["gate", "thorough"])
+def test_the_other_runs_check_everything(how_much: str) -> None:
+    names, commands = zip(*run.checks(how_much, []), strict=True)
+
+    assert names == ("format", "lint", "types", "imports", "tests")
+    assert not [part for part in commands[-1] if part.startswith("tests/")]
+
+
+@pytest.mark.parametrize(
+    ("summary", "line"),
+    [
+        ('{"passed": 9, "skipped": 0, "why": []}', "All good."),
+        (
+            '{"passed": 9, "skipped": 3, "why": ["no Chromium: apt install chromium", "takes minutes"]}',
+            "All good, 3 skipped: no Chromium: apt install chromium; takes minutes",
+        ),
+        (None, "All good, but it is unknown how many tests were skipped: they left no summary."),
+        ("{", "All good, but it is unknown how many tests were skipped: they left no summary."),
+        ("[]", "All good, but it is unknown how many tests were skipped: they left no summary."),
+        ('{"passed": 9}', "All good, but it is unknown how many tests were skipped: they left no summary."),
+    ],
+)
+def test_the_last_line_says_plainly_all_good_only_if_no_test_was_skipped(
+    tmp_path: Path, summary: str | None, line: str
+) -> None:
+    file = tmp_path / "summary.json"
+    if summary is not None:
+        file.write_text(summary, "utf-8")
+
+    assert run.verdict(file) == line
+
+
+STAND_IN = """#!{python}
+import json, os, pathlib, sys
+name = pathlib.Path(sys.argv[0]).name
+print("ran", name, *sys.argv[1:], "as", os.environ["TRACKER_TESTS"])
+if name == "pytest":
+    pathlib.Path(os.environ["TRACKER_TEST_SUMMARY"]).write_text(json.dumps({{"skipped": 2, "why": ["no browser"]}}))
+sys.exit(name == "{failing}")
+"""
+
+
+def run_checks(project: Path, *options: str, failing: str = "none") -> subprocess.CompletedProcess[str]:
+    """Run the test command of a project in which every tool is a stand-in that prints how it was called."""
+    (project / "requirements-dev.txt").write_text("# nothing\n", "utf-8")
+    code = "import sys, run; run.set_up('requirements.txt', 'requirements-dev.txt')"
+    subprocess.run([PYTHON_WITH_PIP, "-c", code], cwd=project, capture_output=True, check=True)
+    for name in ("ruff", "mypy", "lint-imports", "pytest"):
+        tool = project / ".venv" / "bin" / name
+        tool.write_text(STAND_IN.format(python=sys.executable, failing=failing), "utf-8")
+        tool.chmod(0o755)
+    command = [PYTHON_WITH_PIP, "run.py", "test", *options]
+    return subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+
+
+def test_the_checks_run_in_order_and_the_last_line_sums_up_the_skips(project: Path) -> None:
+    done = run_checks(project, "--fast", "-x")
+
+    lines = done.stdout.splitlines()
+    assert done.returncode == 0, done.stderr
+    assert [line.split()[1] for line in lines if line.startswith("ran")] == ["ruff", "ruff", "pytest"]
+    assert "ran pytest -n 2 --dist worksteal tests/unit -x as fast" in lines
+    assert lines[-1] == "All good, 2 skipped: no browser"
+
+
+def test_the_first_check_that_fails_stops_the_run_and_is_named(project: Path) -> None:
+    done = run_checks(project, failing="mypy")
+
+    assert done.returncode == 1
+    assert done.stderr.strip() == "Stopped: types failed."
+    assert "pytest" not in done.stdout
+    assert "All good" not in done.stdout
 
 
 # --- Setting up -------------------------------------------------------------------------------------------------------
@@ -79,7 +174,7 @@ PYTHON_WITH_PIP = sys.executable if importlib.util.find_spec("pip") else str(get
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A copy of run.py with requirements that need no network: it installs for real, and nothing."""
+    """Return a folder with a copy of run.py and empty requirements: its set-up is real and needs no network."""
     folder = tmp_path / "project"
     folder.mkdir()
     shutil.copy(ROOT / "run.py", folder)
@@ -88,7 +183,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def set_up(project: Path, *hidden: str) -> subprocess.CompletedProcess[str]:
-    """Set up in a process of its own, on a machine where these modules are missing, as on a fresh Debian."""
+    """Run the set-up in a new process in which these modules are missing, as on a fresh Debian."""
     shadow = project / "shadow"
     shadow.mkdir(exist_ok=True)
     for module in hidden:
@@ -99,8 +194,8 @@ def set_up(project: Path, *hidden: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
 
 
-def test_a_half_made_environment_is_made_anew(project: Path) -> None:
-    # What a kill in the middle leaves: files, and no stamp.
+def test_an_unfinished_environment_is_rebuilt(project: Path) -> None:
+    # A set-up that was killed leaves files and no stamp.
     (project / ".venv" / "bin").mkdir(parents=True)
     (project / ".venv" / "bin" / "python").write_text("half", "utf-8")
 
@@ -110,17 +205,17 @@ def test_a_half_made_environment_is_made_anew(project: Path) -> None:
     assert "Making .venv" in made.stdout
 
 
-def test_without_ensurepip_the_machines_own_pip_installs(project: Path) -> None:
+def test_without_ensurepip_the_pip_of_the_system_installs(project: Path) -> None:
     made = set_up(project, "ensurepip")
 
     assert made.returncode == 0, made.stderr
     assert not list((project / ".venv" / "bin").glob("pip*"))
 
 
-# The rest hides ensurepip as well: it would unpack pip each time, 3 s a test.
+# The following tests hide ensurepip as well: it would unpack pip each time, which takes 3 s a test.
 
 
-def test_without_venv_and_pip_one_line_names_the_packages(project: Path) -> None:
+def test_without_venv_and_pip_one_line_names_the_packages_to_install(project: Path) -> None:
     stopped = set_up(project, "ensurepip", "pip")
 
     assert stopped.returncode == 1
@@ -146,7 +241,7 @@ def test_a_changed_requirements_file_is_installed_into_the_same_environment(proj
     assert set_up(project, "ensurepip").stdout == ""
 
 
-def test_a_failed_installation_leaves_no_stamp_and_says_what_failed(project: Path) -> None:
+def test_a_failed_installation_leaves_no_stamp_and_names_the_file(project: Path) -> None:
     set_up(project, "ensurepip")
     (project / "requirements.txt").write_text("this is no requirement\n", "utf-8")
 
@@ -158,13 +253,13 @@ def test_a_failed_installation_leaves_no_stamp_and_says_what_failed(project: Pat
 
 
 @pytest.mark.parametrize("left", ["", "{", "[]", "null", "\x00"])
-def test_a_damaged_stamp_counts_as_none(tmp_path: Path, left: str) -> None:
+def test_a_damaged_stamp_counts_as_no_stamp(tmp_path: Path, left: str) -> None:
     (tmp_path / "installed.json").write_text(left, "utf-8")
 
     assert run.read_stamp(tmp_path / "installed.json") == {}
 
 
-def test_the_env_file_is_its_owners_alone_and_never_overwritten(tmp_path: Path) -> None:
+def test_the_env_file_is_readable_by_its_owner_only_and_never_overwritten(tmp_path: Path) -> None:
     (tmp_path / ".env.example").write_text("# GROQ_API_KEY=\n", "utf-8")
     run.make_env_file(tmp_path)
     made = tmp_path / ".env"
@@ -178,7 +273,7 @@ def test_the_env_file_is_its_owners_alone_and_never_overwritten(tmp_path: Path) 
     assert made.read_text("utf-8") == "GROQ_API_KEY=kept\n"
 
 
-def test_a_port_in_use_is_one_line_even_where_it_could_be_shared() -> None:
+def test_a_port_in_use_is_reported_in_one_line_even_if_it_could_be_shared() -> None:
     with socket.socket() as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         other.bind(("127.0.0.1", 0))
@@ -251,5 +346,7 @@ def test_an_expected_failure_is_no_skip(tmp_path: Path) -> None:
         ("on", "0.0.0.0", True),
     ],
 )
-def test_the_demo_shop_is_open_where_only_this_machine_sees_it(setting: str | None, host: str, is_open: bool) -> None:
+def test_the_demo_shop_is_open_by_default_if_only_this_machine_can_reach_it(
+    setting: str | None, host: str, is_open: bool
+) -> None:
     assert run.demo_shop({} if setting is None else {"DEMO_SHOP": setting}, host) is is_open

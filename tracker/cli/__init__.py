@@ -1,10 +1,12 @@
-"""flask sessions ... and flask ask: what the owner and the operator do at a terminal.
+"""The commands of the owner and the operator at a terminal: flask sessions, shop, ask, explain, replay and simulate.
 
-terminal.py    how commands speak: to people, to machines, and when something fails
-sessions.py    flask sessions: list, show, export, import, delete, prune, repair, compact
-importing.py   what `flask sessions import` can read
+terminal.py    output for people and for machines, and failures as one line
+sessions.py    flask sessions: list, show, delete, prune, repair, compact
+moving.py      flask sessions export and import
+importing.py   the files that `flask sessions import` reads
 ask.py         flask ask
 advice.py      flask shop, flask explain, flask replay
+simulate.py    flask simulate
 """
 
 from __future__ import annotations

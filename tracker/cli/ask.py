@@ -1,4 +1,4 @@
-"""flask ask: the same question as POST /askai, with the reason for the owner."""
+"""flask ask: what POST /askai would answer now, with the reason."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from tracker.sessions.store import SessionStore
 
 
 def ask_command(store: SessionStore, advisor: Advisor) -> click.Command:
-    """Make the command that asks `advisor` about a session of `store`."""
+    """Return the command that asks `advisor` about a session of `store`."""
 
     @click.command("ask")
     @session_id
     @as_json
     @plain_failures()
     def ask(session_id: str, for_machines: bool) -> None:
-        """Ask whether a popup would help the shopper of session ID now. Uses up none of the shopper's popups."""
+        """Ask whether a popup would help the shopper of session ID now. This does not count as a popup shown."""
         advice = advisor.preview(found(store, session_id), ask=True)
         decision = advice.decision
         if for_machines:

@@ -1,4 +1,4 @@
-"""The demo shop at /demo: pages, cart and consent banner as a Shopify shop has them, and a look behind the scenes."""
+"""The demo shop at /demo: pages, cart and consent banner as in a Shopify shop, and a panel behind the scenes."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-"""As strict as a shop's can be: the storefront script works under it."""
+"""A content security policy as strict as a shop's can be: the storefront script works under it."""
 
 
 def demo_blueprint(find_session: Callable[[str], ShopperSession | None], script_version: str) -> Blueprint:
-    """Make the demo shop's blueprint.
+    """Return the blueprint of the demo shop.
 
-    `find_session` returns a session as it is stored, for the panel; `script_version` makes the script cacheable.
+    `find_session` returns a stored session, for the panel; `script_version` in the script's address makes it cacheable.
     """
     blueprint = Blueprint(
         "demo",
@@ -48,9 +48,9 @@ def demo_blueprint(find_session: Callable[[str], ShopperSession | None], script_
     @blueprint.after_request
     def page_headers(response: Response) -> Response:
         response.headers.setdefault("Content-Security-Policy", PAGE_POLICY)
-        # With no-referrer, a beacon would not say which page's it is, and the service asks that.
+        # With no-referrer a beacon would not name its page, which the service checks.
         response.headers.setdefault("Referrer-Policy", "strict-origin-when-cross-origin")
-        # no-store would keep the pages out of the back/forward cache.
+        # no-store would exclude the pages from the back/forward cache.
         response.headers.setdefault("Cache-Control", "no-cache")
         return response
 

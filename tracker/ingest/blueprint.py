@@ -55,7 +55,7 @@ def ingest_blueprint(
 
             Send the same body again when in doubt: what was taken in before is not counted twice.
             """
-            report = body.report
+            report = body.report.bounded(now_ms(), body.rejected.add)
             store.update(report.session, lambda stored: merge(stored, report, session_limits, now_ms()))
             if not body.rejected.count:
                 return Response(_SAVED, mimetype="application/json")
