@@ -10,11 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 
 from tracker.storefront.blueprint import storefront_blueprint, storefront_script
 from tracker.storefront.build import ASSETS, build
+from tracker.web.routes import Service
 from tracker.web.served_file import FOREVER, SHORTLY
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,7 +25,7 @@ MOST_BYTES = 4608
 
 @pytest.fixture
 def client() -> FlaskClient:
-    app = Flask(__name__)
+    app = Service(__name__)
     app.register_blueprint(storefront_blueprint("storefront.js", storefront_script()))
     return app.test_client()
 
@@ -97,7 +97,7 @@ def test_only_the_right_version_is_kept_for_ever(client: FlaskClient) -> None:
 
 
 def test_the_name_is_a_setting() -> None:
-    app = Flask(__name__)
+    app = Service(__name__)
     app.register_blueprint(storefront_blueprint("shop-help.js", storefront_script()))
     client = app.test_client()
 
