@@ -13,7 +13,7 @@ from tracker.sessions.model import ANY_SESSION_ID
 from tracker.sessions.store import SessionStore
 from tracker.web.bodies import SessionIdField, parse_json
 from tracker.web.errors import STORE_ERRORS, ApiError
-from tracker.web.operations import answers, fails, takes_body
+from tracker.web.operations import answers, takes_body
 from tracker.web.routes import Callers
 
 
@@ -80,8 +80,7 @@ def askai_blueprint(store: SessionStore, advisor: Advisor) -> Blueprint:
 
     @blueprint.post("/askai", callers=Callers.SHOP, body_limit="MAX_BODY_BYTES")
     @takes_body(QuestionSchema(), parse=_question, document=_QUESTION)
-    @answers(AnswerSchema)
-    @fails({400: ("missing_session",), 404: ("unknown_session",)}, STORE_ERRORS)
+    @answers(AnswerSchema, {400: ("missing_session",), 404: ("unknown_session",)}, STORE_ERRORS)
     def askai(question: dict[str, str]) -> dict[str, Any]:
         """Say whether a popup would help this shopper now, and which.
 

@@ -13,7 +13,7 @@ from tracker.ingest.schemas import Ingested, IngestSchema
 from tracker.sessions.merge import SessionLimits, merge
 from tracker.sessions.store import SessionStore
 from tracker.web.errors import STORE_ERRORS
-from tracker.web.operations import answers, fails, takes_body
+from tracker.web.operations import answers, takes_body
 from tracker.web.routes import Callers
 
 
@@ -47,8 +47,7 @@ def ingest_blueprint(
     @blueprint.post("/ingest", callers=Callers.SHOP_AND_PIXELS, body_limit="MAX_BODY_BYTES")
     @blueprint.post("/events", callers=Callers.SHOP, body_limit="MAX_BODY_BYTES")
     @takes_body(schema, document=_request_body(schema))
-    @answers(SavedSchema)
-    @fails(STORE_ERRORS)
+    @answers(SavedSchema, STORE_ERRORS)
     def ingest(body: Ingested) -> Response | dict[str, Any]:
         """Take in what a browser reports of a session.
 

@@ -33,7 +33,7 @@ def health_blueprint(store: SessionStore, notices: Callable[[], list[str]] = lis
     @blueprint.get("/health", callers=Callers.ANYONE)
     @blueprint.get("/healthz", callers=Callers.ANYONE)
     @answers(HealthSchema)
-    @answers(HealthSchema, 503, "The store cannot take a session now.")
+    @answers(HealthSchema, status=503, description="The store cannot take a session now.")
     def health() -> tuple[dict[str, Any], int]:
         """Check whether sessions can be kept now."""
         problem = store.check().problem

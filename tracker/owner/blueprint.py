@@ -6,12 +6,12 @@ from itertools import islice
 from typing import Any
 
 from flask import Blueprint
-from marshmallow import Schema, fields, post_load, validate
+from marshmallow import EXCLUDE, Schema, fields, post_load, validate
 
 from tracker.sessions.model import ANY_SESSION_ID
 from tracker.sessions.store import SessionStore
 from tracker.web.errors import STORE_ERRORS, ApiError, Errors
-from tracker.web.operations import answers, fails, takes_query
+from tracker.web.operations import answers, takes_query
 from tracker.web.routes import Callers
 
 _UNKNOWN: Errors = {404: ("unknown_session",)}
@@ -20,6 +20,10 @@ _CURSOR = rf"[0-9]{{1,16}}\.{ANY_SESSION_ID}"
 
 class PageSchema(Schema):
     """The part of the list that is wanted."""
+
+    class Meta:
+        # Other systems add parameters to links that pass through them.
+        unknown = EXCLUDE
 
     limit = fields.Integer(
         load_default=50, validate=validate.Range(1, 200), metadata={"description": "The most sessions to list."}
@@ -80,8 +84,7 @@ def owner_blueprint(store: SessionStore) -> Blueprint:
 
     @blueprint.get("/sessions", callers=Callers.OWNER)
     @takes_query(PageSchema())
-    @answers(SessionListSchema)
-    @fails(STORE_ERRORS)
+    @answers(SessionListSchema, STORE_ERRORS)
     def list_sessions(page: dict[str, Any]) -> dict[str, Any]:
         """List the sessions; the one updated last comes first."""
         found = list(islice(store.iterate(page["before"]), page["limit"] + 1))
@@ -90,8 +93,7 @@ def owner_blueprint(store: SessionStore) -> Blueprint:
         return {"ok": True, "sessions": [session.overview() for session in shown], "next": more}
 
     @blueprint.get("/sessions/<session_id>", callers=Callers.OWNER)
-    @answers(SessionSchema)
-    @fails(_UNKNOWN, STORE_ERRORS)
+    @answers(SessionSchema, _UNKNOWN, STORE_ERRORS)
     def show_session(session_id: str) -> Any:
         """Show one session as it is stored."""
         session = store.get(session_id)
@@ -100,8 +102,7 @@ def owner_blueprint(store: SessionStore) -> Blueprint:
         return SessionSchema().dump(session.to_record())
 
     @blueprint.delete("/sessions/<session_id>", callers=Callers.OWNER)
-    @answers(DeletedSchema)
-    @fails(_UNKNOWN, STORE_ERRORS)
+    @answers(DeletedSchema, _UNKNOWN, STORE_ERRORS)
     def delete_session(session_id: str) -> dict[str, Any]:
         """Delete one session, so that no trace of it stays in the store."""
         if not store.delete(session_id):

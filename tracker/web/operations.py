@@ -1,8 +1,7 @@
 """Decorators for a view of the API: what it takes, what it answers and how it fails.
 
-`takes_body` and `takes_query` also read the request and hand the result to the view. What they note about a view makes
-its part of /openapi.json, so the document cannot differ from what is read. The order in which they stand does not
-matter.
+`takes_body` and `takes_query` also read the request and hand the result to the view. Their notes about the view become
+its part of /openapi.json, so that document cannot differ from what is read. They may stand in any order.
 """
 
 from __future__ import annotations
@@ -10,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from flask import request
-from marshmallow import EXCLUDE, Schema, ValidationError
+from marshmallow import Schema, ValidationError
+from werkzeug.datastructures import MultiDict
 
 from tracker.web.bodies import BODY_ERRORS, parse_json, read_body
 from tracker.web.errors import ApiError, Errors
@@ -25,89 +25,75 @@ _INVALID: Errors = {422: ("invalid_request",)}
 
 @dataclass(slots=True)
 class Operation:
-    """The parts of a view's API document that its docstring does not hold. Schemas in it are marshmallow's."""
+    """The notes about a view: parts of an OpenAPI operation, with marshmallow's schemas in them, and its errors."""
 
-    query: Schema | None = None
-    body: dict[str, Any] | None = None
-    answers: dict[int, tuple[type[Schema], str]] = field(default_factory=dict)
-    """Status -> (schema, description)."""
+    parts: dict[str, Any] = field(default_factory=dict)
+    answers: dict[str, Any] = field(default_factory=dict)
     errors: list[Errors] = field(default_factory=list)
 
 
 def operation_of(view: Callable[..., Any]) -> Operation | None:
-    """Return what the decorators noted about a view; None for a view that is not part of the API."""
-    found: Operation | None = vars(view).get("operation")
-    return found
+    """Return the notes about a view; None for a view that is not part of the API."""
+    return vars(view).get("operation")
 
 
 def takes_body(
-    schema: Schema, *, parse: Callable[[bytes], Any] = parse_json, document: dict[str, Any] | None = None
-) -> Callable[[_View], Callable[..., Any]]:
+    schema: Schema, *, document: dict[str, Any], parse: Callable[[bytes], Any] = parse_json
+) -> Callable[[_View], _View]:
     """Hand the view what the schema loads from the body, as its first argument.
 
-    `parse` makes JSON values of the body's bytes; `document` is the OpenAPI request body, where the schema alone does
-    not describe it. The route must declare a `body_limit`.
+    `document` is the OpenAPI request body; `parse` makes JSON values of the bytes. The route declares a `body_limit`.
     """
+    return _takes(schema, read_body, parse, BODY_ERRORS, {"requestBody": document})
 
-    def decorate(view: _View) -> Callable[..., Any]:
+
+def takes_query(schema: Schema) -> Callable[[_View], _View]:
+    """Hand the view what the schema loads from the query of the address, as its first argument."""
+    parameters = [{"in": "query", "schema": schema}]
+    return _takes(schema, lambda: request.args, MultiDict.to_dict, {}, {"parameters": parameters})
+
+
+def _takes(
+    schema: Schema, read: Callable[[], Any], parse: Callable[[Any], Any], errors: Errors, parts: dict[str, Any]
+) -> Callable[[_View], _View]:
+    def decorate(view: _View) -> _View:
         @wraps(view)
-        def with_body(**path: Any) -> Any:
-            values = parse(read_body())
+        def with_loaded(**path: Any) -> Any:
+            values = parse(read())
             try:
                 loaded = schema.load(values)
             except ValidationError as error:
                 raise _invalid(error) from None
             return view(loaded, **path)
 
-        noted = _noted(with_body)
-        noted.body = document or {"required": True, "content": {"application/json": {"schema": schema}}}
-        noted.errors += [BODY_ERRORS, _INVALID]
-        return with_body
+        noted = _noted(with_loaded)
+        noted.parts |= parts
+        noted.errors += [errors, _INVALID]
+        return cast(_View, with_loaded)
 
     return decorate
 
 
-def takes_query(schema: Schema) -> Callable[[_View], Callable[..., Any]]:
-    """Hand the view what the schema loads from the address's query, as its first argument.
+def answers(
+    schema: type[Schema], *errors: Errors, status: int = 200, description: str = "OK"
+) -> Callable[[_View], _View]:
+    """Document an answer of the view, and the errors that it raises itself.
 
-    Parameters that the schema does not know are ignored: links get them on their way through other systems.
+    Errors that follow from the route's callers, a body or a query are documented without that.
     """
 
-    def decorate(view: _View) -> Callable[..., Any]:
-        @wraps(view)
-        def with_query(**path: Any) -> Any:
-            try:
-                loaded = schema.load(request.args, unknown=EXCLUDE)
-            except ValidationError as error:
-                raise _invalid(error) from None
-            return view(loaded, **path)
-
-        noted = _noted(with_query)
-        noted.query = schema
-        noted.errors.append(_INVALID)
-        return with_query
-
-    return decorate
-
-
-def answers(schema: type[Schema], status: int = 200, description: str = "OK") -> Callable[[_View], _View]:
-    """Document an answer of the view."""
-
     def decorate(view: _View) -> _View:
-        _noted(view).answers[status] = (schema, description)
+        noted = _noted(view)
+        noted.answers[str(status)] = json_answer(schema, description)
+        noted.errors += errors
         return view
 
     return decorate
 
 
-def fails(*errors: Errors) -> Callable[[_View], _View]:
-    """Document the errors that the view itself raises; those of its callers and of its body are documented already."""
-
-    def decorate(view: _View) -> _View:
-        _noted(view).errors += errors
-        return view
-
-    return decorate
+def json_answer(schema: type[Schema], description: str) -> dict[str, Any]:
+    """Return an OpenAPI response."""
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
 
 
 def _noted(view: Callable[..., Any]) -> Operation:

@@ -40,9 +40,8 @@ def register_security_headers(app: Flask) -> None:
         route = request.url_rule
         # flask-cors leaves Vary out where every site is allowed, and on requests without an origin. A 405 has no
         # matched route, so it gets the header as well.
-        if (not isinstance(route, Route) or route.is_for_shop_pages) and "Origin" not in response.headers.get(
-            "Vary", ""
-        ):
+        may_vary = not isinstance(route, Route) or route.is_for_shop_pages
+        if may_vary and "Origin" not in response.headers.get("Vary", ""):
             response.headers.add("Vary", "Origin")
         response.headers = Headers(with_defaults(list(response.headers), is_secure=request.is_secure))
         return response
