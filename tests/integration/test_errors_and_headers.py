@@ -121,6 +121,17 @@ def test_every_error_has_the_one_shape_and_shows_no_internals(
     assert_one_shape(client.open(path, method=method, **request_), status, code)
 
 
+@pytest.mark.parametrize(("method", "path", "_request", "status", "code"), ERRORS.values(), ids=ERRORS)
+def test_every_error_of_the_api_is_documented_with_its_code(
+    client: FlaskClient, method: str, path: str, _request: dict[str, Any], status: int, code: str
+) -> None:
+    documented = client.get("/openapi.json").get_json()["paths"]
+    address = re.sub("^/sessions/.+", "/sessions/{session_id}", path.partition("?")[0])
+    operation = documented.get(address, {}).get(method.lower())
+    if operation is not None:
+        assert f"`{code}`" in operation["responses"][str(status)]["description"]
+
+
 CALLS = [
     ("POST", "/ingest", BODY),
     ("POST", "/events", BODY),

@@ -367,9 +367,8 @@ def test_a_body_of_100_mb_is_cut_off_and_memory_stays_flat(
     lone_worker: GunicornServer, headers: str, one_chunk: bool
 ) -> None:
     with lone_worker.client() as client:
-        client.post(
-            "/ingest", padded(DEFAULT["MAX_BODY_BYTES"])
-        )  # The memory that the largest valid body needs is now allocated.
+        # From here on the worker has the memory that the largest valid body needs.
+        client.post("/ingest", padded(DEFAULT["MAX_BODY_BYTES"]))
     before = lone_worker.workers_rss()
     peaks: list[int] = []
     is_over = threading.Event()
