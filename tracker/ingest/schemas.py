@@ -123,34 +123,35 @@ class IngestSchema(Schema):
 
     def load(self, data: Any, **kwargs: Any) -> Ingested:
         """Return the body as Ingested. Raises ValidationError with the faults by field."""
-        is_envelope = isinstance(data, dict) and "state" in data
-        body = (self.envelope if is_envelope else self.snapshot).load(data)
-        rejected = Rejections()
-        if is_envelope:
-            state, clock, in_seconds = body["state"], body["ts"], True
-            times, level = state["timeonpage"], 3
+        if isinstance(data, dict) and "state" in data:
+            body = self.envelope.load(data)
+            state, times, clock = body["state"], body["state"]["timeonpage"], body["ts"]
+            is_envelope, level = True, 3
         else:
-            state, clock, in_seconds = body, body["sentAt"], False
-            times, level = state["timeOnPage"], 2
+            body = state = self.snapshot.load(data)
+            times, clock = body["timeOnPage"], body["sentAt"]
+            is_envelope, level = False, 2
         listed = state["events"] or {}
+        self._refuse_too_many(listed)
+        rejected = Rejections()
+        events = read_events(listed, self._limits, level, is_envelope, rejected)
+        if clock is None:
+            clock = max(map(itemgetter("ts"), chain.from_iterable(events.values())), default=0)
+        else:
+            clock = in_milliseconds(clock) if is_envelope else round(clock)
+        report = Report(
+            session=body["session"],
+            items_in_cart=state["itemsInCart"],
+            clock=clock,
+            time_on_page=read_times(times or {}, rejected),
+            events=events,
+            adds_time=is_envelope,
+        )
+        return Ingested(report, rejected)
+
+    def _refuse_too_many(self, listed: dict[str, Any]) -> None:
         count = 0
         for page in listed.values():
             count += len(page) if isinstance(page, list) else 0
         if count > self._limits.body_events:
             raise ValidationError({"events": [f"At most {self._limits.body_events} events in one body."]})
-        events = read_events(listed, self._limits, level, in_seconds, rejected)
-        if clock is None:
-            newest = max(map(itemgetter("ts"), chain.from_iterable(events.values())), default=0)
-        else:
-            newest = in_milliseconds(clock) if in_seconds else round(clock)
-        return Ingested(
-            Report(
-                session=body["session"],
-                items_in_cart=state["itemsInCart"],
-                clock=newest,
-                time_on_page=read_times(times or {}, rejected),
-                events=events,
-                adds_time=is_envelope,
-            ),
-            rejected,
-        )

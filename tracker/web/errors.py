@@ -18,6 +18,7 @@ Errors: TypeAlias = Mapping[int, tuple[str, ...]]
 """Errors that a route documents: status -> stable codes."""
 
 STORE_ERRORS: Errors = {503: (*(kind.code for kind in StoreError.__subclasses__()), StoreError.code)}
+"""The errors of every route that uses the store."""
 
 DESCRIPTIONS: Mapping[int, str] = {
     400: "The body cannot be read: it is empty, not JSON, or not the gzip that it is declared as.",

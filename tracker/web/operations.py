@@ -20,8 +20,6 @@ from tracker.web.errors import ApiError, Errors
 
 _View = TypeVar("_View", bound=Callable[..., Any])
 
-_INVALID: Errors = {422: ("invalid_request",)}
-
 
 @dataclass(slots=True)
 class Operation:
@@ -63,12 +61,13 @@ def _takes(
             try:
                 loaded = schema.load(values)
             except ValidationError as error:
-                raise _invalid(error) from None
+                message = "The request is not as /docs says; `fields` names what to change."
+                raise ApiError(422, "invalid_request", message, fields=error.messages_dict) from None
             return view(loaded, **path)
 
         noted = _noted(with_loaded)
         noted.parts |= parts
-        noted.errors += [errors, _INVALID]
+        noted.errors += [errors, {422: ("invalid_request",)}]
         return cast(_View, with_loaded)
 
     return decorate
@@ -100,13 +99,3 @@ def _noted(view: Callable[..., Any]) -> Operation:
     """Return the notes about a view. A wrapper made with functools.wraps shares those of the view in it."""
     noted: Operation = vars(view).setdefault("operation", Operation())
     return noted
-
-
-def _invalid(error: ValidationError) -> ApiError:
-    faults = error.messages
-    return ApiError(
-        422,
-        "invalid_request",
-        "The request is not as /docs says; `fields` names what to change.",
-        fields=faults if isinstance(faults, dict) else {"body": faults},
-    )
