@@ -132,7 +132,11 @@ class IngestSchema(Schema):
             times, clock = body["timeOnPage"], body["sentAt"]
             is_envelope, level = False, 2
         listed = state["events"] or {}
-        self._refuse_too_many(listed)
+        count = 0
+        for page in listed.values():
+            count += len(page) if isinstance(page, list) else 0
+        if count > self._limits.body_events:
+            raise ValidationError({"events": [f"At most {self._limits.body_events} events in one body."]})
         rejected = Rejections()
         events = read_events(listed, self._limits, level, is_envelope, rejected)
         if clock is None:
@@ -148,10 +152,3 @@ class IngestSchema(Schema):
             adds_time=is_envelope,
         )
         return Ingested(report, rejected)
-
-    def _refuse_too_many(self, listed: dict[str, Any]) -> None:
-        count = 0
-        for page in listed.values():
-            count += len(page) if isinstance(page, list) else 0
-        if count > self._limits.body_events:
-            raise ValidationError({"events": [f"At most {self._limits.body_events} events in one body."]})
