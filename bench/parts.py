@@ -65,7 +65,7 @@ def _timed(work: Callable[[], object]) -> Sample:
 
 
 _PARTS: dict[str, tuple[tuple[str, str], ...]] = {
-    "read and parse the body": (("bodies.py", "_json_body"),),
+    "read and parse the body": (("bodies.py", "read_body"), ("bodies.py", "parse_json")),
     "validate": (("schemas.py", "load"),),
     "lock": (("lock.py", "_take"), ("turns.py", "enter"), ("turns.py", "gather"), ("turns.py", "hand_over")),
     "know the file as it is": (("store.py", "_open_outside_the_lock"), ("store.py", "_refreshed")),

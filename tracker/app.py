@@ -1,10 +1,8 @@
-"""create_app: the one place where the parts are joined."""
+"""create_app: the one place where the parts of the service are joined."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import Any
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -25,25 +23,17 @@ from tracker.sessions.merge import SessionLimits
 from tracker.sessions.store import SessionStore
 from tracker.storage.json_file import JsonFileStore
 from tracker.storefront.blueprint import ScriptFirst, storefront_blueprint, storefront_script
-from tracker.web.docs import register_api
+from tracker.web.access import register_access
+from tracker.web.docs import docs_blueprint
 from tracker.web.errors import register_errors
 from tracker.web.observability import configure_logging, register_request_log
-from tracker.web.origins import AllowedOrigins, register_origins
+from tracker.web.origins import AllowedOrigins, register_cors
+from tracker.web.routes import Service
 from tracker.web.security import register_security_headers
-
-PUBLIC_PATHS = frozenset({"/ingest", "/events", "/askai"})
-"""What the storefront's pages use, from another origin."""
-
-
-class _Service(Flask):
-    """Flask for views that are no coroutines: it then need not look at each of them, and each hook, on each request."""
-
-    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        return func
 
 
 def now_ms() -> int:
-    """Give the service's clock: milliseconds since 1970."""
+    """Return the service's clock: milliseconds since 1970."""
     return time.time_ns() // 1_000_000
 
 
@@ -52,52 +42,57 @@ def create_app(
 ) -> Flask:
     """Make the WSGI application.
 
-    `config` is read from the environment where it is not given, and `store` and `advisor` are made from it. Nothing is
-    opened before the first request, so the application may be made before a fork. Raises ConfigError.
+    `config` defaults to the environment's, and `store` and `advisor` to those that it describes. Nothing is opened
+    before the first request, so the application may be made before a fork. Raises ConfigError.
     """
     config = config or load_config()
     configure_logging(config.log_level, (config.groq_api_key, config.admin_token))
     store = store or JsonFileStore(config.storage_file)
     shop = ShopFile(config.shop_file)
     advisor = advisor or _advisor(config, store, shop)
-
-    app = _Service("tracker", static_folder=None)
-    # One byte more, because werkzeug refuses a chunked body of exactly this size; read_body holds the real limit.
-    app.config.update(MAX_BODY_BYTES=config.max_body_bytes, MAX_CONTENT_LENGTH=config.max_body_bytes + 1)
-    app.json.sort_keys = False  # type: ignore[attr-defined]
-    register_request_log(app)
-    register_security_headers(app)
-    register_origins(app, AllowedOrigins(config.allowed_origins), PUBLIC_PATHS, for_pixels=frozenset({"/ingest"}))
-    api = register_api(app)
-    # After the API, which brings a handler of its own for HTTP errors.
-    register_errors(app)
-    event_limits = EventLimits(
-        event_bytes=config.max_event_bytes,
-        depth=config.max_depth,
-        body_events=config.max_body_events,
-        pages=config.max_pages,
-    )
+    origins = AllowedOrigins(config.allowed_origins)
     session_limits = SessionLimits(
         events=config.max_session_events, pages=config.max_pages, event_bytes=config.max_session_bytes
     )
-    api.register_blueprint(ingest_blueprint(store, event_limits, session_limits, now_ms))
-    api.register_blueprint(askai_blueprint(store, advisor))
-    api.register_blueprint(owner_blueprint(store, config.admin_token))
-    api.register_blueprint(health_blueprint(store, lambda: [shop.problem] if shop.problem else []))
+
+    app = Service("tracker")
+    app.config["MAX_BODY_BYTES"] = config.max_body_bytes
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    register_request_log(app)
+    register_security_headers(app)
+    register_errors(app)
+    register_access(app, origins, config.admin_token)
+
+    app.register_blueprint(ingest_blueprint(store, _event_limits(config), session_limits, now_ms))
+    app.register_blueprint(askai_blueprint(store, advisor))
+    app.register_blueprint(owner_blueprint(store))
+    app.register_blueprint(health_blueprint(store, lambda: [shop.problem] if shop.problem else []))
+    app.register_blueprint(docs_blueprint(app))
     script = storefront_script()
     app.register_blueprint(storefront_blueprint(config.storefront_script, script))
-    app.wsgi_app = ScriptFirst(app.wsgi_app, config.storefront_script, script)  # type: ignore[method-assign]
     if config.demo_shop:
         from tracker.demo.blueprint import demo_blueprint  # noqa: PLC0415  loaded only where it is on
 
         app.register_blueprint(demo_blueprint(store.get, script.version))
+    register_cors(app, origins)
+
+    app.wsgi_app = ScriptFirst(app.wsgi_app, config.storefront_script, script)  # type: ignore[method-assign]
     if config.trusted_proxies:
-        # Proxies in a row add to X-Forwarded-For, but pass scheme and host on as one value.
+        # A chain of proxies appends to X-Forwarded-For, but passes scheme and host on as one value.
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=config.trusted_proxies, x_proto=1, x_host=1
         )
     register_commands(app, store, advisor, session_limits, config.shop_file)
     return app
+
+
+def _event_limits(config: Config) -> EventLimits:
+    return EventLimits(
+        event_bytes=config.max_event_bytes,
+        depth=config.max_depth,
+        body_events=config.max_body_events,
+        pages=config.max_pages,
+    )
 
 
 def _advisor(config: Config, store: SessionStore, shop: ShopFile) -> Advisor:

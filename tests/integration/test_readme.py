@@ -261,8 +261,6 @@ def test_every_command_prints_what_is_shown(project: Path) -> None:
 
 def own_commands(app: Flask) -> Iterator[tuple[str, click.Command]]:
     for name, command in app.cli.commands.items():
-        if name == "openapi":
-            continue  # flask-smorest's
         if isinstance(command, click.Group):
             yield from ((f"{name} {sub}", one) for sub, one in command.commands.items())
         else:

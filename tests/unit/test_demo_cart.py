@@ -5,20 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 
 from tracker.demo.blueprint import PAGE_POLICY, demo_blueprint
 from tracker.demo.catalogue import MOST_OF_ONE, PRODUCTS, Cart
 from tracker.sessions.model import ShopperSession
 from tracker.storefront.blueprint import storefront_blueprint, storefront_script
+from tracker.web.routes import Service
 
 MUG, LAMP = 4101, 4401
 
 
 @pytest.fixture
 def client() -> FlaskClient:
-    app = Flask(__name__)
+    app = Service(__name__)
     known = ShopperSession(session="known-session", items_in_cart=3)
     app.register_blueprint(storefront_blueprint("storefront.js", storefront_script()))
     app.register_blueprint(demo_blueprint({"known-session": known}.get, storefront_script().version))

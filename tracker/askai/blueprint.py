@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Request
-from flask.views import MethodView
+from flask import Blueprint
 from marshmallow import Schema, fields
 
 from tracker.decisions.decision import CATEGORIES
 from tracker.decisions.engine import Advisor
 from tracker.sessions.model import ANY_SESSION_ID
 from tracker.sessions.store import SessionStore
-from tracker.web.bodies import ApiBlueprint, SessionIdField, read_body, read_json
-from tracker.web.errors import ApiError
+from tracker.web.bodies import SessionIdField, parse_json
+from tracker.web.errors import STORE_ERRORS, ApiError
+from tracker.web.operations import answers, takes_body
+from tracker.web.routes import Callers
 
 
 class QuestionSchema(Schema):
@@ -52,47 +53,47 @@ class AnswerSchema(DecisionSchema):
     offer = fields.Nested(OfferSchema, metadata={"description": "The offer that the message makes, if it makes one."})
 
 
-def _question(request: Request) -> Any:
-    """Read a body that may be a bare session id where JSON would stand."""
-    raw = read_body(request).strip()
+_QUESTION: dict[str, Any] = {
+    "description": "The session id alone, or JSON.",
+    "required": True,
+    "content": {
+        "application/json": {"schema": QuestionSchema},
+        "text/plain": {"schema": {"type": "string", "pattern": f"^{ANY_SESSION_ID}$"}},
+    },
+}
+
+
+def _question(raw: bytes) -> Any:
+    """Parse a body that is a bare session id, or JSON."""
+    raw = raw.strip()
     if not raw:
         raise ApiError(400, "missing_session", "Send the session id as the body.")
     if raw[:1] in b'{["':
-        body = read_json(raw)
+        body = parse_json(raw)
         return {"session": body} if isinstance(body, str) else body
     return {"session": raw.decode("utf-8", "replace")}
 
 
-def askai_blueprint(store: SessionStore, advisor: Advisor) -> ApiBlueprint:
+def askai_blueprint(store: SessionStore, advisor: Advisor) -> Blueprint:
     """Make the blueprint that asks `advisor` about sessions of `store`."""
-    blueprint = ApiBlueprint("askai", __name__, description="Would a popup help now?")
+    blueprint = Blueprint("askai", __name__)
 
-    @blueprint.route("/askai")
-    class AskAi(MethodView):
-        @blueprint.doc(
-            requestBody={
-                "description": "The session id alone, or JSON.",
-                "content": {"text/plain": {"schema": {"type": "string", "pattern": f"^{ANY_SESSION_ID}$"}}},
-            }
-        )
-        @blueprint.body(QuestionSchema(), _question)
-        @blueprint.response(200, AnswerSchema)
-        @blueprint.fails(400, 403, 404, 413, 415, 422, 503)
-        def post(self, question: dict[str, str]) -> dict[str, Any]:
-            """Say whether a popup would help this shopper now, and which.
+    @blueprint.post("/askai", callers=Callers.SHOP, body_limit="MAX_BODY_BYTES")
+    @takes_body(QuestionSchema(), parse=_question, document=_QUESTION)
+    @answers(AnswerSchema, {400: ("missing_session",), 404: ("unknown_session",)}, STORE_ERRORS)
+    def askai(question: dict[str, str]) -> dict[str, Any]:
+        """Say whether a popup would help this shopper now, and which.
 
-            The answer comes within 5.5 seconds, whatever the language model does: where it fails, local rules decide.
-            """
-            session = store.get(question["session"])
-            if session is None:
-                raise ApiError(
-                    404, "unknown_session", "Nothing was reported of this session yet; post to /ingest first."
-                )
-            advice = advisor.advise(session)
-            decision = advice.decision.to_answer()
-            answer = {"ok": True, "session": session.session, "source": advice.source, **decision, "decision": decision}
-            if advice.sentence is not None and advice.sentence.kind == "offer":
-                answer["offer"] = advice.sentence.to_offer(advice.decision.message)
-            return answer
+        The answer comes within 5.5 seconds, whatever the language model does: where it fails, local rules decide.
+        """
+        session = store.get(question["session"])
+        if session is None:
+            raise ApiError(404, "unknown_session", "Nothing was reported of this session yet; post to /ingest first.")
+        advice = advisor.advise(session)
+        decision = advice.decision.to_answer()
+        answer = {"ok": True, "session": session.session, "source": advice.source, **decision, "decision": decision}
+        if advice.sentence is not None and advice.sentence.kind == "offer":
+            answer["offer"] = advice.sentence.to_offer(advice.decision.message)
+        return answer
 
     return blueprint

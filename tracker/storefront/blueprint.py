@@ -1,4 +1,4 @@
-"""GET /storefront.js and /storefront-pixel.js: what a shop loads from this service."""
+"""GET /storefront.js and /storefront-pixel.js: the files that a shop loads from this service."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, request
 
+from tracker.web.routes import Callers
 from tracker.web.security import with_defaults
 from tracker.web.served_file import ServedFile
 
@@ -20,10 +21,10 @@ ASSETS = Path(__file__).parent / "assets"
 
 
 class ScriptFirst:
-    """Answers for the script ahead of Flask and of the log, for every page of the shop asks for it."""
+    """WSGI middleware that serves the script before Flask and the log: every page view of the shop asks for it."""
 
     def __init__(self, app: WSGIApplication, script_name: str, script: ServedFile) -> None:
-        """Take the application that answers everything else."""
+        """Wrap the application, which answers all other requests."""
         self._app = app
         self._path = f"/{script_name}"
         self._script = script
@@ -37,25 +38,25 @@ class ScriptFirst:
 
 
 def storefront_script() -> ServedFile:
-    """Read the minified script."""
+    """Return the minified script, ready to be served."""
     return ServedFile.of((ASSETS / "storefront.min.js").read_bytes())
 
 
 def storefront_blueprint(script_name: str, script: ServedFile) -> Blueprint:
-    """Make the blueprint that serves the script under this name, and the pixel under `<name>-pixel.js`."""
+    """Make the blueprint that serves the script as `script_name`, and the pixel as `<name>-pixel.js`."""
     blueprint = Blueprint("storefront", __name__)
     pixel = (ASSETS / "pixel.js").read_text("utf-8")
 
-    @blueprint.get(f"/{script_name}")
+    @blueprint.get(f"/{script_name}", callers=Callers.ANYONE)
     def storefront() -> Response:
-        # For what `ScriptFirst` leaves: HEAD.
+        # Only HEAD comes here: `ScriptFirst` answers GET.
         status, headers, body = script.answer(request.environ)
         return Response(body, status, headers)
 
-    @blueprint.get(f"/{script_name.removesuffix('.js')}-pixel.js")
+    @blueprint.get(f"/{script_name.removesuffix('.js')}-pixel.js", callers=Callers.ANYONE)
     def storefront_pixel() -> Response:
         response = Response(_for_service(pixel, request.url_root), mimetype="text/javascript")
-        # Made for whoever asks: the address in it is the one that was asked.
+        # It differs by the Host header: it holds the address it was asked at.
         response.headers["Cache-Control"] = "no-cache"
         return response
 
@@ -63,7 +64,7 @@ def storefront_blueprint(script_name: str, script: ServedFile) -> Blueprint:
 
 
 def _for_service(pixel: str, url_root: str) -> str:
-    # The Host header is the asker's text: nothing but an address gets into the file.
+    # The client writes the Host header: only a plain address may get into the file.
     root = url_root.rstrip("/")
     address = root if re.fullmatch(r"https?://[A-Za-z0-9.:\[\]_/-]+", root) else "https://HOST"
     return pixel.replace('"https://HOST"', json.dumps(address), 1)

@@ -1,4 +1,4 @@
-"""Makes assets/storefront.min.js from its source and the popup's style: `python -m tracker.storefront.build`."""
+"""Build assets/storefront.min.js from its source and the popup's style: `python -m tracker.storefront.build`."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ NOTICE = "/*! Shopify Tracker */\n"
 
 
 def build() -> str:
-    """Give the minified script. Needs tdewolff-minify, which is a development requirement: its output is committed."""
+    """Return the minified script. Needs tdewolff-minify, a development requirement: the result is committed."""
     import minify  # noqa: PLC0415  the service runs without it
 
     style = minify.string("text/css", (ASSETS / "popup.css").read_text("utf-8"))
     source = (ASSETS / "storefront.js").read_text("utf-8")
     if source.count("POPUP_CSS") != 1 or "`" in style or "${" in style:
         raise ValueError("the popup's style no longer fits into the script")
-    # In a template literal a backslash of the style would be read by JavaScript first.
+    # The style stands in a template literal, where JavaScript reads backslashes itself.
     script: str = minify.string("text/javascript", source.replace("POPUP_CSS", style.replace("\\", "\\\\")))
     return NOTICE + script + "\n"
 
