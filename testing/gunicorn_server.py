@@ -22,8 +22,9 @@ from testing.http_client import Client
 from tracker.config import SETTINGS
 
 ROOT = Path(__file__).resolve().parents[1]
-_START_PATIENCE_S = 30.0
-_STOP_PATIENCE_S = 20.0
+_START_PATIENCE_S = 90.0
+_STOP_PATIENCE_S = 40.0
+_READ_PATIENCE_S = 5.0
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -72,15 +73,23 @@ class GunicornServer:
     def stored(self) -> dict[str, Any]:
         """The session file as any strict JSON parser reads it: without NaN, Infinity or bytes that are no UTF-8.
 
-        What was read while a line was being added is read again, as the README tells every reader to do.
+        A file that is read while a line is being added is no whole JSON: it is read again, as the README tells every
+        reader to do. On a busy machine a writer can rest amid its write, so the file may even look unchanged meanwhile.
         """
+        until = time.monotonic() + _READ_PATIENCE_S
         while True:
             before = self.storage.stat()
             text = self.storage.read_bytes()
             after = self.storage.stat()
             if (before.st_ino, before.st_size) == (after.st_ino, after.st_size):
-                sessions: dict[str, Any] = strict_json(text)
-                return sessions
+                try:
+                    sessions: dict[str, Any] = strict_json(text)
+                except ValueError:
+                    if time.monotonic() > until:
+                        raise
+                    time.sleep(0.02)
+                else:
+                    return sessions
 
     # --- start and stop ----------------------------------------------------------------------------------------------
 
@@ -168,7 +177,7 @@ def strict_json(text: bytes) -> Any:
     return json.loads(text.decode("utf-8"), parse_constant=_refuse)
 
 
-def wait_until(condition: Callable[[], bool], what: str, patience_s: float = 20.0) -> None:
+def wait_until(condition: Callable[[], bool], what: str, patience_s: float = 60.0) -> None:
     """Wait for something that comes about by itself. Raises AssertionError naming what did not."""
     until = time.monotonic() + patience_s
     while not condition():

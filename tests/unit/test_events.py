@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tracker.ingest.events import EventLimits, Rejections, read_events
@@ -32,7 +32,6 @@ def read(listed: list[Any]) -> tuple[list[Any], list[dict[str, str]], int]:
 
 
 @given(events)
-@settings(max_examples=1000)
 def test_events_come_out_the_same_whoever_stands_beside_them(listed: list[Any]) -> None:
     together = read(listed)
     one_by_one = read([*listed, NEEDS_A_LOOK_AT_EACH])

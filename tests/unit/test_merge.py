@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tracker.sessions.merge import REMEMBERED_ENVELOPES, SessionLimits, merge
@@ -62,7 +62,6 @@ def envelope(**more: Any) -> Report:
 
 
 @given(st.lists(reports(False) | reports(True), min_size=1, max_size=8), st.randoms(use_true_random=False))
-@settings(max_examples=500)
 def test_any_order_and_any_repetition_give_the_same_record(bodies: list[Report], chance: random.Random) -> None:
     once = merge_all(bodies)
     again = [*bodies, *chance.choices(bodies, k=chance.randrange(6))]
@@ -71,7 +70,6 @@ def test_any_order_and_any_repetition_give_the_same_record(bodies: list[Report],
 
 
 @given(events_by_page, st.lists(st.floats(0, 1), max_size=6), st.randoms(use_true_random=False))
-@settings(max_examples=500)
 def test_any_split_of_a_growing_session_into_snapshots_gives_the_same_record(
     whole: dict[str, list[Event]], cuts: list[float], chance: random.Random
 ) -> None:
@@ -116,7 +114,6 @@ def test_times_of_envelopes_add_up_once_a_body(bodies: list[Report]) -> None:
     st.builds(SessionLimits, events=st.integers(1, 8), pages=st.integers(1, 3), event_bytes=st.integers(40, 400)),
     st.randoms(use_true_random=False),
 )
-@settings(max_examples=500)
 def test_a_full_session_keeps_the_same_newest_events_in_any_order(
     bodies: list[Report], limits: SessionLimits, chance: random.Random
 ) -> None:
