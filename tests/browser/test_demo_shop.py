@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from testing.fake_groq import FakeGroq, good_choice
 from testing.gunicorn_server import GunicornServer, wait_until
-from tests.browser.conftest import SIZES, Told, axe_violations, done, session_of
+from tests.browser.conftest import SIZES, Console, axe_violations, done, session_of
 from tracker.decisions.messages import BUILT_IN_HELP
 
 MESSAGE = BUILT_IN_HELP.texts["en"]
@@ -42,7 +42,7 @@ def context(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Browse
     made.close()
 
 
-def test_the_whole_loop(advised: GunicornServer, page: Page, told: Told) -> None:
+def test_the_whole_loop(advised: GunicornServer, page: Page, console: Console) -> None:
     page.goto(f"{advised.url}/demo")
     page.click("#consent-yes")
     session = session_of(page)
@@ -101,10 +101,10 @@ def test_the_whole_loop(advised: GunicornServer, page: Page, told: Told) -> None
     bought = record["events"]["/checkout"][-1]
     assert (bought["items"], bought["total"], bought["currency"]) == (3, 204, "EUR")
     assert set(record["timeOnPage"]) == {"/", "/collections/all", "/products/stone-teapot", "/cart"}
-    assert told.lines == []
+    assert console.lines == []
 
 
-def test_the_panel_shows_what_happens(advised: GunicornServer, page: Page, told: Told) -> None:
+def test_the_panel_shows_what_happens(advised: GunicornServer, page: Page, console: Console) -> None:
     page.goto(f"{advised.url}/demo/products/arc-lamp")
     page.click("#consent-yes")
     page.click("#add-to-cart")
@@ -122,7 +122,7 @@ def test_the_panel_shows_what_happens(advised: GunicornServer, page: Page, told:
     assert axe_violations(page) == []
     page.click("#panel-close")
     expect(panel).to_be_hidden()
-    assert told.lines == []
+    assert console.lines == []
 
 
 def test_without_consent_nothing_is_sent(service: GunicornServer, page: Page) -> None:
@@ -157,7 +157,7 @@ PAGES = ["", "collections/all", "collections/light", "products/linen-throw", "ca
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("path", PAGES)
-def test_axe_finds_nothing(service: GunicornServer, page: Page, path: str, scheme: str, told: Told) -> None:
+def test_axe_finds_nothing(service: GunicornServer, page: Page, path: str, scheme: str, console: Console) -> None:
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     page.goto(f"{service.url}/demo/products/oak-tray")
     page.click("#add-to-cart")
@@ -167,7 +167,7 @@ def test_axe_finds_nothing(service: GunicornServer, page: Page, path: str, schem
 
     assert axe_violations(page) == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing sticks out"
-    assert told.lines == []
+    assert console.lines == []
 
 
 def test_pictures_and_styles_are_all_there(service: GunicornServer, page: Page) -> None:

@@ -11,7 +11,7 @@ from playwright.sync_api import Page
 from testing.gunicorn_server import GunicornServer, wait_until
 from testing.plain_shop import PlainShop
 from testing.weak_link import WeakLink
-from tests.browser.conftest import Told
+from tests.browser.conftest import Console
 
 SANDBOX = """<!doctype html><script>
   const subscribed = {};
@@ -37,7 +37,7 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GunicornServer]
         yield started
 
 
-def test_purchases_arrive_once_and_without_a_name(page: Page, strict: GunicornServer, told: Told) -> None:
+def test_purchases_arrive_once_and_without_a_name(page: Page, strict: GunicornServer, console: Console) -> None:
     with WeakLink(strict.port) as link, PlainShop(link.url, attributes='data-consent="wait"') as shop:
         known = json.dumps(json.dumps({"id": "a-known-session", "last": 9e15, "start": 0}))
         sandbox = SANDBOX.replace("STORED", known).replace("SCRIPT", f"{link.url}/storefront-pixel.js")
@@ -59,7 +59,7 @@ def test_purchases_arrive_once_and_without_a_name(page: Page, strict: GunicornSe
     assert (bought["items"], bought["total"], bought["currency"]) == (3, 61.5, "EUR")
     assert record["itemsInCart"] == 0
     assert not any(secret in sent for secret in ("jo@", "secret-order", "Secretville"))
-    assert told.lines == []
+    assert console.lines == []
 
 
 def test_without_a_session_it_reports_nothing(page: Page, strict: GunicornServer) -> None:
