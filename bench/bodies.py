@@ -49,7 +49,7 @@ def body(session: str, first: int, count: int) -> dict[str, Any]:
 def write_visit(path: Path, *, bodies: int, count: int, repeats: int = 0) -> None:
     """Write, one line a body, what follows the session id in the bodies of a visit; each brings `count` new events.
 
-    `repeats` is the number of events that each body repeats from the one before, as a script does that sends everything.
+    `repeats` is the number of events that each body repeats from the one before, as a script does that sends all.
     """
     marker = orjson.dumps({"session": "S"})[:-1]
     lines = []
