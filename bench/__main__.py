@@ -1,4 +1,4 @@
-"""`python3 run.py bench`: every comparison, side by side in one run."""
+"""`python3 run.py bench`: measures the service side by side with what it is compared with, and writes the report."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _sections(plan: Plan, quick: bool, large: bool) -> dict[str, Callable[[], Se
 
 
 def main() -> int:
-    """Run what was asked for, and write the report."""
+    """Run the parts that were asked for, and write the report."""
     parser = argparse.ArgumentParser(prog="python3 run.py bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="the most telling comparisons, small, in under 2 minutes")
     parser.add_argument("--large", action="store_true", help="also with a million stored sessions (a GB of disk)")
@@ -72,7 +72,7 @@ def main() -> int:
             try:
                 sections.append(known[name]())
             except RuntimeError as error:
-                # What took minutes to measure is not thrown away for it.
+                # The parts that took minutes to measure are kept.
                 failed = True
                 print(f"{name} failed: {error}", file=sys.stderr)
     say("")
@@ -89,7 +89,7 @@ def main() -> int:
     if given.record:
         beside = PAGE.with_suffix(".json")
         if given.only and beside.exists():
-            # Parts that are measured alone take the place of the older ones.
+            # Parts that were measured alone replace the older ones of the same title.
             sections = report.merged(report.from_json(json.loads(beside.read_text("utf-8"))), sections)
             tables = report.markdown(sections, how)
             found = json.dumps(report.as_json(sections, how), indent=1) + "\n"

@@ -1,4 +1,4 @@
-"""What the service is measured against, each behind the same Gunicorn settings."""
+"""The applications that the service is compared with, each behind the same Gunicorn settings."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _ANSWER = b'{"ok":true,"saved":true}\n'
 
 
 def bare(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """Answer what a saved report is answered with, without any framework: what Gunicorn itself allows."""
+    """Answer as the service answers a saved report, without any framework: the limit that Gunicorn sets."""
     start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(_ANSWER)))])
     return [_ANSWER]
 
 
 def service() -> Flask:
-    """Make the service with two more views: an empty one, and Flask's own static one for the storefront script."""
+    """Return the service with two more views: an empty one, and Flask's own static view of the storefront script."""
     app = create_app()
     scripts = Path(__file__).parents[1] / "tracker" / "storefront" / "assets"
 

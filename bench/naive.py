@@ -1,4 +1,4 @@
-"""The naive way, which was the original system's: load the whole file, merge, write the whole file. `bench.naive:app`.
+"""The naive way of the original system: load the whole file, merge, write the whole file. Served as `bench.naive:app`.
 
 An ASGI application without a framework, so that nothing but the way of storing is slow. One process only: two would
 overwrite each other. It syncs nothing, and a crash in the midst of a write leaves half a file.
@@ -21,7 +21,7 @@ Message = dict[str, Any]
 async def app(
     scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
 ) -> None:
-    """Take in what is posted, and answer everything with the same."""
+    """Store what is posted, and answer every request alike."""
     if scope["type"] == "lifespan":
         await receive()
         await send({"type": "lifespan.startup.complete"})

@@ -1,4 +1,4 @@
-"""The snapshot as pydantic models: by its shape alone, and with the rules that the service holds for every event."""
+"""The snapshot as pydantic models: its shape alone, and with the rules that the service checks for every event."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _Count = Annotated[int, Field(ge=0, le=MAX_INTEGER)]
 
 
 class Event(BaseModel):
-    """An event's type and time; whatever else it holds is kept."""
+    """An event's type and time; its other keys are kept."""
 
     model_config = ConfigDict(extra="allow", strict=True)
 
@@ -32,7 +32,7 @@ class _Snapshot(BaseModel):
 
 
 class ShapeOnly(_Snapshot):
-    """Types and ranges of the keys that are named."""
+    """Checks types and ranges of the named keys."""
 
     events: Annotated[dict[str, list[Event]], Field(max_length=200)] = {}
 
@@ -41,7 +41,7 @@ class _RuledEvent(Event):
     @model_validator(mode="before")
     @classmethod
     def hold_the_rules(cls, raw: Any) -> Any:
-        """Clean every text, and hold the limits on depth, numbers and size."""
+        """Clean every text, and refuse what exceeds the limits on depth, numbers and size."""
         event = _cleaned(raw, 13)
         if len(orjson.dumps(event)) > 8192:
             raise ValueError("an event has at most 8192 bytes")
@@ -49,7 +49,7 @@ class _RuledEvent(Event):
 
 
 class SameRules(_Snapshot):
-    """What the service itself holds."""
+    """Checks what the service itself checks."""
 
     events: Annotated[dict[str, list[_RuledEvent]], Field(max_length=200)] = {}
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 from marshmallow import RAISE
 
 from testing.fake_groq import good_choice
+from testing.memory_store import MemoryStore as MemoryStore  # noqa: PLC0414  the tests of advice import it from here
 from tracker.askai.blueprint import AnswerSchema
 from tracker.decisions.engine import Advisor
 from tracker.decisions.lexicon import PLAIN_WORDS, fold
@@ -22,7 +22,6 @@ from tracker.llm.budget import Permit
 from tracker.llm.model import Message, ModelAnswer, ModelError
 from tracker.sessions.merge import SessionLimits, merge
 from tracker.sessions.model import Event, Report, ShopperSession
-from tracker.sessions.store import Change, Position, Progress, StoreCheck
 
 ROOT = Path(__file__).resolve().parents[1]
 NOON = 1_790_000_000_000
@@ -83,43 +82,6 @@ class FixedShop:
 
     def current(self) -> Shop:
         return self.shop
-
-
-class MemoryStore:
-    """A SessionStore without a file."""
-
-    def __init__(self, *sessions: ShopperSession) -> None:
-        self.sessions = {session.session: session for session in sessions}
-        self.writes = 0
-        self._lock = threading.Lock()
-
-    def update(self, session_id: str, change: Change) -> ShopperSession:
-        with self._lock:
-            old = self.sessions.get(session_id)
-            new = change(old)
-            if new is not old:
-                self.writes += 1
-                # Through a record, as any real store does.
-                self.sessions[session_id] = ShopperSession.from_record(json.loads(json.dumps(new.to_record())))
-            return new
-
-    def get(self, session_id: str) -> ShopperSession | None:
-        return self.sessions.get(session_id)
-
-    def delete(self, session_id: str) -> bool:
-        return self.sessions.pop(session_id, None) is not None
-
-    def iterate(self, before: Position | None = None) -> Iterator[ShopperSession]:
-        return iter(list(self.sessions.values()))
-
-    def prune(self, cutoff: int, progress: Progress | None = None) -> int:
-        return 0
-
-    def check(self) -> StoreCheck:
-        return StoreCheck(len(self.sessions), 0)
-
-    def close(self) -> None:
-        pass
 
 
 class ScriptedModel:

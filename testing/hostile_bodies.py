@@ -1,4 +1,4 @@
-"""Hostile requests: a named corpus by kind, and as many generated ones as wanted, the same for the same seed."""
+"""Hostile requests: a corpus by kind and name, and any number of generated ones, the same for the same seed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TS = 1712345678901
 
 @dataclass(frozen=True)
 class Post:
-    """A body, and how it is announced."""
+    """A body, and the path and headers that it is posted with."""
 
     body: bytes
     path: str = "/ingest"
@@ -26,7 +26,7 @@ class Post:
 
 @dataclass(frozen=True)
 class Raw:
-    """Bytes on the wire, which may be no request at all; after them the sender closes its side."""
+    """Bytes on the wire, which need not be a request; the client closes its side after them."""
 
     data: bytes
 
@@ -35,7 +35,7 @@ Hostile = Post | Raw
 
 
 def named() -> dict[str, dict[str, Hostile]]:
-    """Give the corpus: kind -> name -> request."""
+    """Return the corpus: kind -> name -> request."""
     return {
         "framing": _framing(),
         "encodings": _encodings(),
@@ -575,7 +575,7 @@ def _questions() -> dict[str, Hostile]:
 
 
 def generated(count: int, seed: int) -> Iterator[Hostile]:
-    """Make requests out of hostile parts: shapes with wild leaves, and good bodies with bytes changed."""
+    """Yield requests made of hostile parts: shapes with wild leaves, and good bodies with some bytes changed."""
     chance = random.Random(seed)
     for _ in range(count):
         body = json.dumps(_wild_body(chance)).encode()
@@ -598,7 +598,7 @@ def _wild_body(chance: random.Random) -> Any:
 
 
 def _put_somewhere(body: Any, value: Any, chance: random.Random) -> None:
-    """Walk down at random, and replace or add what is there."""
+    """Walk down a random path of the value, and replace or add something at its end."""
     place = body
     while True:
         keys = list(place) if isinstance(place, dict) else list(range(len(place)))

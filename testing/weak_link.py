@@ -1,4 +1,4 @@
-"""A link to the service that a test can cut: before a request reaches it, or after it was answered."""
+"""A link to the service that a test can cut: before a request reaches the service, or after it was answered."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from typing import Any, Self
 
 
 class WeakLink:
-    """Pass everything on to the service at `port`, as `mode` says.
+    """Passes every request on to the service at `port`, as `mode` says.
 
-    good: as it is · down: 503 for POST, the service never hears of it · cut: the connection breaks before · lossy: the
-    service stores it, and the answer is lost · held: nothing is passed on before the mode is another.
+    good: unchanged · down: every POST gets a 503 and never reaches the service · cut: the connection of a POST breaks
+    before it reaches the service · lossy: the service stores a POST, and the answer is lost · held: a POST waits until
+    the mode is another.
     """
 
     def __init__(self, port: int) -> None:
-        """Make a link in good order."""
+        """Begin in the mode good."""
         self.port = port
         self.mode = "good"
         self.seen: list[tuple[str, str]] = []
-        """(method, path) of every request, preflights too."""
+        """(method, path) of every request, preflights included."""
         self.bodies: list[bytes] = []
-        """Of every POST to /ingest."""
+        """Body of every POST to /ingest."""
         self.headers: list[dict[str, str]] = []
-        """Of every POST, names in lower case."""
+        """Headers of every POST, names in lower case."""
         self._server = _Server(("127.0.0.1", 0), _handler_for(self))
 
     @property
@@ -51,7 +52,7 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 128
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        pass  # a browser that hangs up is part of the tests
+        pass  # browsers hang up in these tests
 
 
 def _handler_for(link: WeakLink) -> type[BaseHTTPRequestHandler]:
@@ -75,7 +76,7 @@ def _handler_for(link: WeakLink) -> type[BaseHTTPRequestHandler]:
                 self._answer(503, [("Access-Control-Allow-Origin", "*")], b"{}")
                 return
             service = http.client.HTTPConnection("127.0.0.1", link.port, timeout=30)
-            # The service then knows its own address as the browser knows it.
+            # With the Host header of the browser, so that the service names the address that the browser knows.
             headers = {name: value for name, value in self.headers.items() if name.lower() != "connection"}
             service.request(self.command, self.path, body or None, headers)
             answer = service.getresponse()

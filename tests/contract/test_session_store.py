@@ -12,6 +12,7 @@ from random import Random
 
 import pytest
 
+from testing.memory_store import MemoryStore
 from testing.shoppers import NOON, adds, names, session
 from tracker.sessions.model import ShopperSession
 from tracker.sessions.store import SessionStore, StoreClosedError
@@ -23,6 +24,7 @@ OpenStore = Callable[[], SessionStore]
 ADAPTERS: dict[str, Callable[[Path], OpenStore]] = {
     "json_file": lambda folder: lambda: JsonFileStore(folder / "sessions.json"),
     "json_file_compacting": lambda folder: lambda: JsonFileStore(folder / "sessions.json", compact_from=500),
+    "memory": lambda folder: MemoryStore().opened_again,
 }
 
 ANNA, BERT, CORA = "anna-0001", "bert-0002", "cora-0003"
@@ -140,7 +142,7 @@ def test_updates_that_come_while_another_one_is_at_work_each_get_what_is_theirs(
 
     def slow(stored: ShopperSession | None) -> ShopperSession:
         at_work.set()
-        assert go_on.wait(1)
+        assert go_on.wait(30)
         return adds(ANNA, "first")(stored)
 
     def refuses(stored: ShopperSession | None) -> ShopperSession:
@@ -152,7 +154,7 @@ def test_updates_that_come_while_another_one_is_at_work_each_get_what_is_theirs(
 
     with ThreadPoolExecutor(12) as pool:
         first = pool.submit(store.update, ANNA, slow)
-        assert at_work.wait(5)
+        assert at_work.wait(30)
         annas = [pool.submit(store.update, ANNA, adds(ANNA, f"name-{number}")) for number in range(6)]
         others = [pool.submit(store.update, CORA, adds(CORA, "hers")), pool.submit(store.update, BERT, unchanged)]
         failing = [pool.submit(store.update, BERT, refuses), pool.submit(store.update, CORA, refuses)]

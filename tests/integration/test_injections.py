@@ -135,7 +135,7 @@ def test_of_a_thousand_generated_model_answers_every_answer_is_valid_and_says_on
     shown = 0
     for number, said in enumerate(model_answers(1000, seed=20_260_921)):
         session = f"shopper-{number:06}"
-        store.sessions[session] = documents_session(session=session, items_in_cart=1 + number % 3)
+        store.put(documents_session(session=session, items_in_cart=1 + number % 3))
         model.says = said
         asked = client.post("/askai", data=session)
         assert asked.status_code == 200, said

@@ -400,7 +400,7 @@ def flood(port: int, headers: str, one_chunk: bool) -> tuple[int, bytes]:
     is_chunked = "chunked" in headers
     answer = bytearray()
     sent = 0
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as line:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as line:
         line.sendall(f"POST /ingest HTTP/1.1\r\nHost: x\r\n{headers}\r\n".encode())
         if is_chunked and one_chunk:
             line.sendall(b"%x\r\n" % HUNDRED_MB)

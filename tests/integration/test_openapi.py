@@ -84,7 +84,7 @@ def explore(operation: Any, mode: GenerationMode, excluded: list[Any] | None = N
     """Run all of schemathesis' checks against 60 requests of that mode."""
 
     @given(case=operation.as_strategy(generation_mode=mode))
-    @settings(max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+    @settings(suppress_health_check=list(HealthCheck))
     def check(case: schemathesis.Case[Any]) -> None:
         case.call_and_validate(headers=OWNER, excluded_checks=excluded)
 

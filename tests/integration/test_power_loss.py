@@ -29,7 +29,7 @@ from tracker.storage.json_file import JsonFileStore
 
 pytestmark = pytest.mark.skipif(NO_STRACE is not None, reason=str(NO_STRACE))
 
-STATES = 3000 if os.environ.get("TRACKER_THOROUGH") == "1" else 60
+STATES = 3000 if os.environ.get("TRACKER_TESTS") == "thorough" else 60
 """States tried for each moment and each naming of the files."""
 
 Found = dict[str, Counter[str]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tracker.ingest.events import EventLimits, Rejections, read_events
@@ -32,7 +32,10 @@ def read(listed: list[Any]) -> tuple[list[Any], list[dict[str, str]], int]:
 
 
 @given(events)
-@settings(max_examples=1000)
+@example([{"type": "view", "ts": 1, "target": "\ud83d"}])
+@example([{"type": "view", "ts": 1, "n": 2**64}, {"type": "view", "ts": -1}])
+@example([{"type": "view", "ts": 1, "n": 1e300}, {"type": "\x7f", "ts": 1}])
+@example([{"type": "view", "ts": 1, "more": {"a\\b": "\u2028"}}, None, []])
 def test_the_fast_path_gives_the_same_events_as_checking_each(listed: list[Any]) -> None:
     together = read(listed)
     one_by_one = read([*listed, NEEDS_THE_SLOW_PATH])

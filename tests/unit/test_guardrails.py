@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from testing.advice import example_shop
@@ -204,6 +204,9 @@ def test_the_built_in_sentence_of_help_claims_nothing(language: str) -> None:
 
 
 @given(st.text(max_size=MAX_OPENING), st.sampled_from(LANGUAGES))
+@example("Can we help?", "en")
+@example("Hello! 40 % off", "en")
+@example("Hallo \u202e!", "de")
 def test_whatever_the_opening_only_plain_words_come_before_the_owners(opening: str, language: str) -> None:
     shop = example_shop(wording="model", languages=LANGUAGES)
     worded = word(shop=shop, summary=SessionSummary(items_in_cart=7, locale=language), opening=opening)

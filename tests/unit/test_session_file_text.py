@@ -91,6 +91,8 @@ def test_what_is_no_whole_line_is_refused(broken: bytes) -> None:
 
 
 @given(lines)
+@example([])
+@example([("a", None), ("a", None)])
 def test_a_whole_file_is_scanned_to_its_foot_and_is_what_any_json_parser_reads(
     content: list[tuple[str, Record | None]],
 ) -> None:

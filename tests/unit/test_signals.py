@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tracker.decisions.pages import interest, page_kind, path_of
@@ -139,7 +139,6 @@ def test_an_empty_session_and_a_clock_behind_are_no_trouble() -> None:
     assert summary == SessionSummary()
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.text(max_size=80), st.text(max_size=80))
 def test_no_text_of_a_shopper_gets_in(page: str, text: str) -> None:
     event: Event = {

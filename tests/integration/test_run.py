@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import json
 import os
 import shutil
 import socket
@@ -294,7 +295,8 @@ def run_pytest(folder: Path, test: str, **environment: str) -> subprocess.Comple
     shutil.copy(ROOT / "tests" / "conftest.py", folder)
     (folder / "test_it.py").write_text(f"import pytest\n\n{test}", "utf-8")
     (folder / "pytest.ini").write_text("[pytest]\nmarkers = thorough: long\n", "utf-8")
-    clean = {name: value for name, value in os.environ.items() if name not in {"CI", "TRACKER_THOROUGH"}}
+    ours = {"CI", "TRACKER_TESTS", "TRACKER_TEST_SUMMARY"}
+    clean = {name: value for name, value in os.environ.items() if name not in ours}
     command = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider"]
     # Without the plugins a run takes a third of a second and not two and a half.
     clean["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
@@ -316,7 +318,7 @@ def test_a_thorough_test_is_skipped_and_says_how_to_run_it(tmp_path: Path, ci: s
 
 
 def test_a_thorough_test_runs_when_asked_for(tmp_path: Path) -> None:
-    assert "1 passed" in run_pytest(tmp_path, THOROUGH, TRACKER_THOROUGH="1", CI="true").stdout
+    assert "1 passed" in run_pytest(tmp_path, THOROUGH, TRACKER_TESTS="thorough", CI="true").stdout
 
 
 @pytest.mark.parametrize("test", [SKIPS, MODULE_SKIPS])
@@ -329,6 +331,27 @@ def test_any_other_skip_fails_in_ci_and_says_why(tmp_path: Path, test: str) -> N
 
 def test_elsewhere_a_skip_is_a_skip(tmp_path: Path) -> None:
     assert "1 skipped" in run_pytest(tmp_path, SKIPS).stdout
+
+
+def test_skips_are_summed_up_in_one_line_and_in_the_summary_file(tmp_path: Path) -> None:
+    summary = tmp_path / "summary.json"
+    tests = SKIPS + SKIPS.replace("test_skips", "test_skips_too") + THOROUGH + "def test_passes(): pass\n"
+    done = run_pytest(tmp_path, tests, TRACKER_TEST_SUMMARY=str(summary))
+
+    long = "takes minutes: run `python3 run.py test --thorough`"
+    assert f"3 skipped: no browser here: install one (2); {long} (1)\n" in done.stdout
+    assert json.loads(summary.read_text("utf-8")) == {
+        "passed": 1,
+        "skipped": 3,
+        "why": ["no browser here: install one", long],
+    }
+
+
+def test_an_unknown_profile_is_refused(tmp_path: Path) -> None:
+    done = run_pytest(tmp_path, SKIPS, TRACKER_TESTS="quick")
+
+    assert done.returncode != 0
+    assert "TRACKER_TESTS is 'quick'; it can be fast, gate or thorough" in done.stderr
 
 
 def test_an_expected_failure_is_no_skip(tmp_path: Path) -> None:
