@@ -82,7 +82,7 @@ def askai_blueprint(store: SessionStore, advisor: Advisor) -> Blueprint:
     @takes_body(QuestionSchema(), parse=_question, document=_QUESTION)
     @answers(AnswerSchema, {400: ("missing_session",), 404: ("unknown_session",)}, STORE_ERRORS)
     def askai(question: dict[str, str]) -> dict[str, Any]:
-        """Say whether a popup would help this shopper now, and which.
+        """Decide whether a popup would help this shopper now, and which.
 
         The answer comes within 5.5 seconds, whatever the language model does: where it fails, local rules decide.
         """
