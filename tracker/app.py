@@ -13,11 +13,12 @@ from tracker.askai.blueprint import askai_blueprint
 from tracker.cli import register_commands
 from tracker.config import Config, load_config
 from tracker.decisions.eligibility import Holdout
-from tracker.decisions.engine import Advisor
-from tracker.decisions.shop_file import ShopFile
+from tracker.decisions.engine import Engine
+from tracker.decisions.shop.live_file import ShopFile
 from tracker.ingest.blueprint import ingest_blueprint
 from tracker.ingest.events import EventLimits
-from tracker.llm.budget import Allowance
+from tracker.llm.budget import DailyLimits
+from tracker.llm.budget_file import FileBudget
 from tracker.llm.groq_client import GroqClient
 from tracker.ops.health import health_blueprint
 from tracker.owner.blueprint import owner_blueprint
@@ -48,18 +49,18 @@ def now_ms() -> int:
 
 
 def create_app(
-    config: Config | None = None, *, store: SessionStore | None = None, advisor: Advisor | None = None
+    config: Config | None = None, *, store: SessionStore | None = None, engine: Engine | None = None
 ) -> Flask:
     """Make the WSGI application.
 
-    `config` is read from the environment where it is not given, and `store` and `advisor` are made from it. Nothing is
+    `config` is read from the environment where it is not given, and `store` and `engine` are made from it. Nothing is
     opened before the first request, so the application may be made before a fork. Raises ConfigError.
     """
     config = config or load_config()
     configure_logging(config.log_level, (config.groq_api_key, config.admin_token))
     store = store or JsonFileStore(config.storage_file)
     shop = ShopFile(config.shop_file)
-    advisor = advisor or _advisor(config, store, shop)
+    engine = engine or _engine(config, store, shop)
 
     app = _Service("tracker", static_folder=None)
     # One byte more, because werkzeug refuses a chunked body of exactly this size; read_body holds the real limit.
@@ -81,7 +82,7 @@ def create_app(
         events=config.max_session_events, pages=config.max_pages, event_bytes=config.max_session_bytes
     )
     api.register_blueprint(ingest_blueprint(store, event_limits, session_limits, now_ms))
-    api.register_blueprint(askai_blueprint(store, advisor))
+    api.register_blueprint(askai_blueprint(engine))
     api.register_blueprint(owner_blueprint(store, config.admin_token))
     api.register_blueprint(health_blueprint(store, lambda: [shop.problem] if shop.problem else []))
     script = storefront_script()
@@ -96,26 +97,25 @@ def create_app(
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=config.trusted_proxies, x_proto=1, x_host=1
         )
-    register_commands(app, store, advisor, session_limits, config.shop_file)
+    register_commands(app, store, engine, session_limits, config.shop_file)
     return app
 
 
-def _advisor(config: Config, store: SessionStore, shop: ShopFile) -> Advisor:
+def _engine(config: Config, store: SessionStore, shop: ShopFile) -> Engine:
     model = None
     if config.groq_api_key:
         model = GroqClient(
             config.groq_api_key, config.groq_base_url, config.groq_model, max_calls=config.model_calls_at_once
         )
-    allowance = Allowance(
+    budget = FileBudget(
         config.storage_file.with_name(config.storage_file.name + ".allowance"),
-        daily_calls=config.model_daily_calls,
-        daily_tokens=config.model_daily_tokens,
+        DailyLimits(calls=config.model_daily_calls, tokens=config.model_daily_tokens),
     )
-    return Advisor(
+    return Engine(
         store,
         shop,
         model=model,
-        allowance=allowance,
+        budget=budget,
         holdout=Holdout(percent=config.holdout_percent),
         clock=now_ms,
         cool_down_s=config.model_cool_down,

@@ -2,40 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
-from flask import Request
+from flask import Request, current_app
+from flask.typing import ResponseReturnValue
 from flask.views import MethodView
 from marshmallow import Schema, fields
+from werkzeug.exceptions import HTTPException
 
-from tracker.decisions.decision import CATEGORIES
-from tracker.decisions.engine import Advisor
+from tracker.decisions.decision import Category, Decision, Shown
+from tracker.decisions.engine import Engine, UnknownSessionError
 from tracker.sessions.model import ANY_SESSION_ID
-from tracker.sessions.store import SessionStore
 from tracker.web.bodies import ApiBlueprint, SessionIdField, read_body, read_json
 from tracker.web.errors import ApiError
 
 
 class QuestionSchema(Schema):
-    """The session that is asked about: as JSON, or its id alone as plain text."""
+    """The session that the question is about: as JSON, or its id alone as plain text."""
 
     session = SessionIdField()
 
 
 class DecisionSchema(Schema):
-    """What to do now."""
+    """The decision: whether to show a popup, and which."""
 
     show_popup = fields.Boolean(required=True)
     message = fields.String(required=True, metadata={"description": "Plain text; empty when nothing is shown."})
     reason = fields.String(required=True, metadata={"description": "Why, for the owner."})
-    category = fields.String(required=True, metadata={"enum": list(CATEGORIES)})
+    category = fields.String(required=True, metadata={"enum": list(get_args(Category))})
     trigger = fields.String(required=True, metadata={"description": "What in the session decided."})
     confidence = fields.Float(required=True)
     delay_ms = fields.Integer(required=True, metadata={"description": "How long to wait before showing."})
 
 
 class OfferSchema(Schema):
-    """An offer of the shop's."""
+    """An offer of the shop."""
 
     id = fields.String(required=True)
     text = fields.String(required=True)
@@ -53,7 +54,7 @@ class AnswerSchema(DecisionSchema):
 
 
 def _question(request: Request) -> Any:
-    """Read a body that may be a bare session id where JSON would stand."""
+    """Return the body as JSON values; it may be a session id alone instead of JSON."""
     raw = read_body(request).strip()
     if not raw:
         raise ApiError(400, "missing_session", "Send the session id as the body.")
@@ -63,9 +64,22 @@ def _question(request: Request) -> Any:
     return {"session": raw.decode("utf-8", "replace")}
 
 
-def askai_blueprint(store: SessionStore, advisor: Advisor) -> ApiBlueprint:
-    """Make the blueprint that asks `advisor` about sessions of `store`."""
+def _answer(session_id: str, decision: Decision) -> dict[str, Any]:
+    popup = decision.fields()
+    answer = {"ok": True, "session": session_id, "source": decision.origin.source, **popup, "decision": popup}
+    offer = decision.offer() if isinstance(decision, Shown) else None
+    return answer if offer is None else {**answer, "offer": offer}
+
+
+def _unknown_session(_error: UnknownSessionError) -> ResponseReturnValue | HTTPException:
+    unknown = "Nothing was reported of this session yet; post to /ingest first."
+    return current_app.handle_http_exception(ApiError(404, "unknown_session", unknown))
+
+
+def askai_blueprint(engine: Engine) -> ApiBlueprint:
+    """Return the blueprint whose view asks `engine`."""
     blueprint = ApiBlueprint("askai", __name__, description="Would a popup help now?")
+    blueprint.register_error_handler(UnknownSessionError, _unknown_session)
 
     @blueprint.route("/askai")
     class AskAi(MethodView):
@@ -79,20 +93,10 @@ def askai_blueprint(store: SessionStore, advisor: Advisor) -> ApiBlueprint:
         @blueprint.response(200, AnswerSchema)
         @blueprint.fails(400, 403, 404, 413, 415, 422, 503)
         def post(self, question: dict[str, str]) -> dict[str, Any]:
-            """Say whether a popup would help this shopper now, and which.
+            """Whether a popup would help this shopper now, and which.
 
             The answer comes within 5.5 seconds, whatever the language model does: where it fails, local rules decide.
             """
-            session = store.get(question["session"])
-            if session is None:
-                raise ApiError(
-                    404, "unknown_session", "Nothing was reported of this session yet; post to /ingest first."
-                )
-            advice = advisor.advise(session)
-            decision = advice.decision.to_answer()
-            answer = {"ok": True, "session": session.session, "source": advice.source, **decision, "decision": decision}
-            if advice.sentence is not None and advice.sentence.kind == "offer":
-                answer["offer"] = advice.sentence.to_offer(advice.decision.message)
-            return answer
+            return _answer(question["session"], engine.advise(question["session"]))
 
     return blueprint

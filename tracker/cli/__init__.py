@@ -4,7 +4,7 @@ terminal.py    how commands speak: to people, to machines, and when something fa
 sessions.py    flask sessions: list, show, export, import, delete, prune, repair, compact
 importing.py   what `flask sessions import` can read
 ask.py         flask ask
-advice.py      flask shop, flask explain, flask replay
+advice.py      flask shop, flask explain, flask backtest
 """
 
 from __future__ import annotations
@@ -13,22 +13,21 @@ from pathlib import Path
 
 from flask import Flask
 
-from tracker.cli.advice import explain_command, replay_command, shop_group
+from tracker.cli.advice import backtest_command, explain_command, replay_command, shop_group
 from tracker.cli.ask import ask_command
 from tracker.cli.sessions import sessions_group
 from tracker.cli.simulate import simulate_command
-from tracker.decisions.engine import Advisor
+from tracker.decisions.engine import Engine
 from tracker.sessions.merge import SessionLimits
 from tracker.sessions.store import SessionStore
 
 
-def register_commands(
-    app: Flask, store: SessionStore, advisor: Advisor, limits: SessionLimits, shop_file: Path
-) -> None:
+def register_commands(app: Flask, store: SessionStore, engine: Engine, limits: SessionLimits, shop_file: Path) -> None:
     """Add the commands to the flask command line."""
     app.cli.add_command(sessions_group(store, limits))
-    app.cli.add_command(ask_command(store, advisor))
+    app.cli.add_command(ask_command(store, engine))
     app.cli.add_command(shop_group(shop_file))
     app.cli.add_command(explain_command(store))
-    app.cli.add_command(replay_command(store, advisor))
+    app.cli.add_command(backtest_command(store, engine))
+    app.cli.add_command(replay_command(store, engine))
     app.cli.add_command(simulate_command)
