@@ -11,11 +11,12 @@ from tracker.askai.blueprint import askai_blueprint
 from tracker.cli import register_commands
 from tracker.config import Config, load_config
 from tracker.decisions.eligibility import Holdout
-from tracker.decisions.engine import Advisor
-from tracker.decisions.shop_file import ShopFile
+from tracker.decisions.engine import Engine
+from tracker.decisions.shop.live_file import ShopFile
 from tracker.ingest.blueprint import ingest_blueprint
 from tracker.ingest.events import EventLimits
-from tracker.llm.budget import Allowance
+from tracker.llm.budget import DailyLimits
+from tracker.llm.budget_file import FileBudget
 from tracker.llm.groq_client import GroqClient
 from tracker.ops.health import health_blueprint
 from tracker.owner.blueprint import owner_blueprint
@@ -38,18 +39,18 @@ def now_ms() -> int:
 
 
 def create_app(
-    config: Config | None = None, *, store: SessionStore | None = None, advisor: Advisor | None = None
+    config: Config | None = None, *, store: SessionStore | None = None, engine: Engine | None = None
 ) -> Flask:
     """Make the WSGI application.
 
-    `config` defaults to the environment's, and `store` and `advisor` to those that it describes. Nothing is opened
+    `config` defaults to the environment's, and `store` and `engine` to those that it describes. Nothing is opened
     before the first request, so the application may be made before a fork. Raises ConfigError.
     """
     config = config or load_config()
     configure_logging(config.log_level, (config.groq_api_key, config.admin_token))
     store = store or JsonFileStore(config.storage_file)
     shop = ShopFile(config.shop_file)
-    advisor = advisor or _advisor(config, store, shop)
+    engine = engine or _engine(config, store, shop)
     origins = AllowedOrigins(config.allowed_origins)
     session_limits = SessionLimits(
         events=config.max_session_events, pages=config.max_pages, event_bytes=config.max_session_bytes
@@ -64,7 +65,7 @@ def create_app(
     register_access(app, origins, config.admin_token)
 
     app.register_blueprint(ingest_blueprint(store, _event_limits(config), session_limits, now_ms))
-    app.register_blueprint(askai_blueprint(store, advisor))
+    app.register_blueprint(askai_blueprint(engine))
     app.register_blueprint(owner_blueprint(store))
     app.register_blueprint(health_blueprint(store, lambda: [shop.problem] if shop.problem else []))
     app.register_blueprint(docs_blueprint(app))
@@ -82,7 +83,7 @@ def create_app(
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=config.trusted_proxies, x_proto=1, x_host=1
         )
-    register_commands(app, store, advisor, session_limits, config.shop_file)
+    register_commands(app, store, engine, session_limits, config.shop_file)
     return app
 
 
@@ -95,22 +96,21 @@ def _event_limits(config: Config) -> EventLimits:
     )
 
 
-def _advisor(config: Config, store: SessionStore, shop: ShopFile) -> Advisor:
+def _engine(config: Config, store: SessionStore, shop: ShopFile) -> Engine:
     model = None
     if config.groq_api_key:
         model = GroqClient(
             config.groq_api_key, config.groq_base_url, config.groq_model, max_calls=config.model_calls_at_once
         )
-    allowance = Allowance(
+    budget = FileBudget(
         config.storage_file.with_name(config.storage_file.name + ".allowance"),
-        daily_calls=config.model_daily_calls,
-        daily_tokens=config.model_daily_tokens,
+        DailyLimits(calls=config.model_daily_calls, tokens=config.model_daily_tokens),
     )
-    return Advisor(
+    return Engine(
         store,
         shop,
         model=model,
-        allowance=allowance,
+        budget=budget,
         holdout=Holdout(percent=config.holdout_percent),
         clock=now_ms,
         cool_down_s=config.model_cool_down,

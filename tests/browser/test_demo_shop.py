@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from testing.fake_groq import FakeGroq, good_choice
+from testing.fake_groq import FakeGroq, good_proposal
 from testing.gunicorn_server import GunicornServer, wait_until
 from tests.browser.conftest import SIZES, Clock, Console, axe_violations, done, session_of
-from tracker.decisions.messages import BUILT_IN_HELP
+from tracker.decisions.shop.messages import BUILT_IN_HELP
 
 MESSAGE = BUILT_IN_HELP.texts["en"]
 WITHIN_MS = 120_000
@@ -23,7 +23,7 @@ CARD = "storefront-popup >> #card"
 @pytest.fixture(scope="module")
 def groq() -> Iterator[FakeGroq]:
     with FakeGroq() as fake:
-        fake.mode, fake.reply = "obedient", lambda request: json.dumps(good_choice(request, delay_ms=100))
+        fake.mode, fake.reply = "obedient", lambda request: json.dumps(good_proposal(request, delay_ms=100))
         yield fake
 
 

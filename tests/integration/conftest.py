@@ -60,11 +60,11 @@ def _logging_as_it_was() -> Iterator[None]:
 
 @pytest.fixture
 def make_app(tmp_path: Path) -> MakeApp:
-    """Returns the application in this process; the arguments are fields of Config, `store` and `advisor`."""
+    """Returns the application in this process; the arguments are fields of Config, `store` and `engine`."""
 
-    def make(*, store: Any = None, advisor: Any = None, **settings: Any) -> Flask:
+    def make(*, store: Any = None, engine: Any = None, **settings: Any) -> Flask:
         config = Config(**{"storage_file": tmp_path / "sessions.json", "admin_token": ADMIN_TOKEN, **settings})
-        return create_app(config, store=store, advisor=advisor)
+        return create_app(config, store=store, engine=engine)
 
     return make
 

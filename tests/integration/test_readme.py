@@ -36,10 +36,10 @@ from testing.gunicorn_server import ROOT, GunicornServer
 from testing.http_client import Client
 from tests.integration.conftest import ADMIN_TOKEN, MakeApp, StartServer
 from tests.unit.test_settings_documented import DEFAULTS
-from tracker.decisions.messages import Shop
-from tracker.decisions.prompt import build_prompt
-from tracker.decisions.signals import SessionSummary
-from tracker.llm.model import ModelError
+from tracker.decisions.model.prompt import build_prompt
+from tracker.decisions.shop.shop import Shop
+from tracker.decisions.visit.signals import Signals
+from tracker.llm.faults import Fault
 from tracker.sessions.store import StoreError
 
 if TYPE_CHECKING:
@@ -261,6 +261,8 @@ def test_every_command_prints_the_output_that_is_shown(project: Path) -> None:
 
 def own_commands(app: Flask) -> Iterator[tuple[str, click.Command]]:
     for name, command in app.cli.commands.items():
+        if command.hidden:
+            continue  # a former name
         if isinstance(command, click.Group):
             yield from ((f"{name} {sub}", one) for sub, one in command.commands.items())
         else:
@@ -293,7 +295,7 @@ def test_the_table_of_settings_holds_exactly_the_settings_and_their_defaults() -
     assert all(help_text.endswith(".") for _name, _default, help_text in table)
 
 
-def codes(error: type[StoreError | ModelError]) -> set[str]:
+def codes(error: type[StoreError]) -> set[str]:
     return {error.code, *(one.code for one in error.__subclasses__())}
 
 
@@ -323,10 +325,7 @@ def test_the_table_of_errors_explains_exactly_the_error_codes() -> None:
 def test_the_table_of_model_faults_explains_exactly_the_faults() -> None:
     table = rows(section("Troubleshooting"), "Fault | Why | What to do")
 
-    refusals = set(re.findall(r'NotAllowedError\("(\w+)"\)', (ROOT / "tracker/llm/budget.py").read_text("utf-8")))
-    by_advisor = {"invalid", "cool_down", "waited"}
-    assert refusals
-    assert {code_spans(row[0])[0] for row in table} == codes(ModelError) | refusals | by_advisor
+    assert {code_spans(row[0])[0] for row in table} == set(Fault)
 
 
 def test_the_privacy_section_names_everything_that_is_sent_to_groq() -> None:
@@ -334,12 +333,12 @@ def test_the_privacy_section_names_everything_that_is_sent_to_groq() -> None:
     assert paragraph
 
     shop = replace(Shop(), wording="model")
-    full = SessionSummary(
+    full = Signals(
         items_in_cart=1, dwell_s=1, span_s=1, idle_s=1, pages=1, events=1, cart_adds=1, cart_visits=1, hesitating=True,
         returning=True, interests=("product x",), popups_shown=1, popups_dismissed=1, recent=("view",), locale="de",
-        page_kinds={"cart": {"pages": 1, "dwell_s": 1, "events": 1}},
+        page_kinds={"cart": {"pages": 1, "dwell_s": 1}},
     )  # fmt: skip
-    question = {"messages": build_prompt(full, shop, shop.sentences)}
+    question = {"messages": build_prompt(full, shop, shop.messages)}
     assert set(code_spans(paragraph[1])) - {"GROQ_API_KEY", 'wording = "model"'} == data_of(question).keys()
 
 

@@ -1,4 +1,4 @@
-"""The cases that are answered without thinking, and what each of them is called."""
+"""Eligibility: each reason against a popup, and its trigger."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from testing.advice import NOON, documents_session, example_shop
-from tracker.decisions import log as ledger
-from tracker.decisions.eligibility import BOUNCE_EVENTS, EARLY_S, RETRY_MS, Holdout, gate
-from tracker.decisions.messages import PopupLimits, Shop
-from tracker.decisions.signals import summarise
+from testing.advice import NOON, documents_session, example_shop, log_entry
+from tracker.decisions.case import Case
+from tracker.decisions.eligibility import BOUNCE_EVENTS, EARLY_S, RETRY_MS, Holdout, refusal
+from tracker.decisions.log.session_log import with_entry
+from tracker.decisions.shop.shop import FrequencyCaps, Shop
 from tracker.sessions.model import Event, ShopperSession
 
 SHOP = example_shop()
@@ -21,10 +21,9 @@ MINUTE = 60_000
 def trigger_of(
     session: ShopperSession, *, shop: Shop = SHOP, now: int = NOON, holdout: Holdout | None = None
 ) -> str | None:
-    decision = gate(session, summarise(session, now), shop, holdout or Holdout(), now)
+    decision = refusal(Case.of(session, shop, now), holdout or Holdout())
     if decision is None:
         return None
-    assert not decision.show_popup
     assert decision.reason
     return decision.trigger
 
@@ -35,12 +34,11 @@ def with_events(*events: Event, page: str = "/cart", **changes: Any) -> ShopperS
 
 
 def shown(session: ShopperSession, at: int, items: int = 7) -> ShopperSession:
-    """Give the session with a popup that was decided for."""
-    entry = {"at": at, "source": "rules", "show": True, "signals": {"items": items}}
-    return ledger.with_entry(session, entry)
+    """Return the session with a popup in its decision log."""
+    return with_entry(session, log_entry(at, show=True, items=items))
 
 
-def test_the_documents_example_takes_thought() -> None:
+def test_the_original_documents_session_is_eligible() -> None:
     assert trigger_of(documents_session()) is None
 
 
@@ -73,28 +71,27 @@ def test_the_documents_example_takes_thought() -> None:
         (with_events({"type": "view", "ts": NOON}, page="/pages/contact-lenses"), None),
     ],
 )
-def test_each_hopeless_case_is_known_by_name(session: ShopperSession, trigger: str | None) -> None:
+def test_each_reason_against_a_popup_has_its_trigger(session: ShopperSession, trigger: str | None) -> None:
     assert trigger_of(session) == trigger
 
 
-def test_a_cart_that_was_full_when_last_asked_about_is_emptied_even_where_no_click_was_seen() -> None:
+def test_a_cart_that_the_log_knows_as_filled_counts_as_emptied_without_any_click() -> None:
     never_clicked = documents_session(items_in_cart=0, events={"/": [{"type": "view", "ts": NOON - 1}] * 3})
     assert trigger_of(never_clicked) is None
-    entry = {"at": NOON - MINUTE, "source": "rules", "show": False, "signals": {"items": 2}}
-    assert trigger_of(ledger.with_entry(never_clicked, entry)) == "cart_emptied"
+    assert trigger_of(with_entry(never_clicked, log_entry(NOON - MINUTE, items=2))) == "cart_emptied"
 
 
-def test_the_limit_of_popups_counts_what_was_decided_and_what_was_reported() -> None:
+def test_the_cap_counts_popups_that_were_decided_and_popups_that_were_reported() -> None:
     decided = shown(shown(documents_session(), NOON - 90 * MINUTE), NOON - 50 * MINUTE)
     assert trigger_of(decided) == "popup_limit"
     reported = with_events(*({"type": "popup_shown", "ts": NOON - n * 30 * MINUTE} for n in (2, 1)))
     assert trigger_of(reported) == "popup_limit"
     assert trigger_of(shown(documents_session(), NOON - 50 * MINUTE)) is None
-    none_at_all = example_shop(limits=PopupLimits(popups_per_session=0))
+    none_at_all = example_shop(caps=FrequencyCaps(popups_per_session=0))
     assert trigger_of(documents_session(), shop=none_at_all) == "popup_limit"
 
 
-def test_the_minutes_between_two_popups_are_exact() -> None:
+def test_the_minutes_between_two_popups_are_kept_exactly() -> None:
     at = NOON - 10 * MINUTE
     assert trigger_of(shown(documents_session(), at), now=NOON - 1) == "shown"
     assert trigger_of(shown(documents_session(), at), now=NOON) is None
@@ -102,15 +99,15 @@ def test_the_minutes_between_two_popups_are_exact() -> None:
     assert trigger_of(with_events({"type": "popup_dismissed", "ts": at}), now=NOON) is None
 
 
-def test_a_shoppers_clock_that_runs_ahead_makes_the_pause_no_longer() -> None:
+def test_a_shoppers_clock_that_runs_ahead_does_not_lengthen_the_pause() -> None:
     ahead = with_events({"type": "popup_dismissed", "ts": NOON + 10**12})
     assert trigger_of(ahead) == "dismissed"
-    decided = gate(ahead, summarise(ahead, NOON), SHOP, Holdout(), NOON)
+    decided = refusal(Case.of(ahead, SHOP, NOON), Holdout())
     assert decided is not None
     assert "0 min ago" in decided.reason
 
 
-def test_a_popup_may_be_fetched_again_for_a_moment_but_not_when_the_original_script_asks_next() -> None:
+def test_a_popup_may_be_fetched_again_only_before_the_original_script_asks_next() -> None:
     session = shown(documents_session(), NOON)
     assert trigger_of(session, now=NOON + RETRY_MS) is None
     assert trigger_of(session, now=NOON + RETRY_MS + 1) == "shown"
@@ -118,12 +115,12 @@ def test_a_popup_may_be_fetched_again_for_a_moment_but_not_when_the_original_scr
 
 
 @pytest.mark.parametrize("kind", ["popup_shown", "popup_dismissed"])
-def test_a_popup_that_was_seen_is_not_fetched_again(kind: str) -> None:
+def test_a_popup_that_was_seen_cannot_be_fetched_again(kind: str) -> None:
     session = shown(with_events({"type": kind, "ts": NOON + 1000}), NOON)
     assert trigger_of(session, now=NOON + 2000) in ("shown", "dismissed")
 
 
-def test_the_holdout_is_sticky_and_about_as_large_as_asked_for() -> None:
+def test_the_holdout_is_sticky_and_about_as_large_as_configured() -> None:
     ids = [str(uuid.UUID(int=n * 7_919)) for n in range(20_000)]
     for percent in (0.0, 1.0, 10.0, 50.0, 100.0):
         held = sum(map(Holdout(percent=percent).holds, ids))
@@ -135,7 +132,7 @@ def test_the_holdout_is_sticky_and_about_as_large_as_asked_for() -> None:
     assert ten <= {one for one in ids if Holdout(percent=20).holds(one)}, "a larger share keeps the smaller one"
 
 
-def test_the_holdout_comes_before_everything_else() -> None:
+def test_the_holdout_is_checked_before_every_other_reason() -> None:
     everybody = Holdout(percent=100)
     assert trigger_of(documents_session(), holdout=everybody) == "holdout"
     assert trigger_of(ShopperSession(session="a-session"), holdout=everybody) == "holdout"

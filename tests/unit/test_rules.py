@@ -1,4 +1,4 @@
-"""Which of the owner's sentences the rules pick, and when they stay silent."""
+"""The messages that the local rules propose, and when they propose silence."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from testing.advice import example_shop
-from tracker.decisions.guardrails import guarded
-from tracker.decisions.messages import SILENT, Shop
-from tracker.decisions.rules import LONG_DWELL_S, choose
-from tracker.decisions.signals import SessionSummary, Stage
+from tracker.decisions.decision import ByRules, Shown, Silence
+from tracker.decisions.guardrails import checked
+from tracker.decisions.rules import LONG_DWELL_S, propose
+from tracker.decisions.shop.shop import Shop
+from tracker.decisions.visit.signals import Signals, Stage
 
 TODAY = date(2026, 9, 21)
 SHOP = example_shop()
 STAGES: list[Stage] = ["landed", "browsing", "product", "cart", "checkout_seen", "bought"]
-SUMMARIES = st.builds(
-    SessionSummary,
+SIGNALS = st.builds(
+    Signals,
     stage=st.sampled_from(STAGES),
     items_in_cart=st.integers(0, 2**53) | st.integers(0, 3),
     dwell_s=st.integers(0, 2**53) | st.integers(0, 100),
@@ -30,65 +31,66 @@ SUMMARIES = st.builds(
 )
 
 
-def choice_of(summary: SessionSummary, shop: Shop = SHOP) -> tuple[str, str]:
-    chosen = choose(summary, shop.applicable(summary, TODAY))
-    return chosen.pick, chosen.trigger
+def proposed(signals: Signals, shop: Shop = SHOP) -> tuple[str | None, str]:
+    proposal = propose(signals, shop.applicable(signals, TODAY))
+    return proposal.message_id, proposal.trigger
 
 
-def test_a_full_cart_a_long_stay_and_no_checkout_call_for_a_fact() -> None:
-    summary = SessionSummary(stage="cart", items_in_cart=7, dwell_s=133, pages=3, events=3)
-    chosen = choose(summary, SHOP.applicable(summary, TODAY))
-    assert (chosen.pick, chosen.trigger) == ("free-returns", "items_in_cart")
-    assert "7 items" in chosen.reason
-    assert "133 s" in chosen.reason
+def test_a_full_cart_and_a_long_stay_without_checkout_propose_a_fact() -> None:
+    signals = Signals(stage="cart", items_in_cart=7, dwell_s=133, pages=3, events=3)
+    proposal = propose(signals, SHOP.applicable(signals, TODAY))
+    assert (proposal.message_id, proposal.trigger) == ("free-returns", "items_in_cart")
+    assert "7 items" in proposal.reason
+    assert "133 s" in proposal.reason
 
 
-def test_an_offer_is_for_those_who_hesitate_and_then_comes_first() -> None:
-    hesitating = SessionSummary(stage="cart", items_in_cart=2, dwell_s=20, hesitating=True)
-    assert choice_of(hesitating) == ("welcome-10", "hesitation")
-    known = SessionSummary(stage="cart", items_in_cart=2, dwell_s=20, hesitating=True, returning=True)
-    assert choice_of(known) == ("free-returns", "hesitation")
+def test_an_offer_is_proposed_first_to_a_shopper_who_hesitates() -> None:
+    hesitating = Signals(stage="cart", items_in_cart=2, dwell_s=20, hesitating=True)
+    assert proposed(hesitating) == ("welcome-10", "hesitation")
+    known = Signals(stage="cart", items_in_cart=2, dwell_s=20, hesitating=True, returning=True)
+    assert proposed(known) == ("free-returns", "hesitation")
 
 
-def test_a_shop_without_a_file_offers_help_and_one_with_nothing_to_say_is_silent() -> None:
-    summary = SessionSummary(stage="cart", items_in_cart=1, dwell_s=LONG_DWELL_S)
-    assert choice_of(summary, Shop()) == ("help", "items_in_cart")
-    assert choice_of(summary, Shop(sentences=())) == (SILENT, "nothing_to_say")
+def test_a_shop_without_a_file_proposes_help_and_one_without_messages_silence() -> None:
+    signals = Signals(stage="cart", items_in_cart=1, dwell_s=LONG_DWELL_S)
+    assert proposed(signals, Shop()) == ("help", "items_in_cart")
+    assert proposed(signals, Shop(messages=())) == (None, "nothing_to_say")
 
 
-def test_a_long_stay_begins_at_its_limit() -> None:
-    assert choice_of(SessionSummary(items_in_cart=1, dwell_s=LONG_DWELL_S - 1, pages=1))[0] == SILENT
-    summary = SessionSummary(items_in_cart=1, dwell_s=LONG_DWELL_S, pages=1)
-    chosen = choose(summary, SHOP.applicable(summary, TODAY))
-    assert chosen.pick == "free-returns"
-    assert "1 item in" in chosen.reason
+def test_a_long_stay_begins_exactly_at_its_limit() -> None:
+    assert proposed(Signals(items_in_cart=1, dwell_s=LONG_DWELL_S - 1, pages=1))[0] is None
+    signals = Signals(items_in_cart=1, dwell_s=LONG_DWELL_S, pages=1)
+    proposal = propose(signals, SHOP.applicable(signals, TODAY))
+    assert proposal.message_id == "free-returns"
+    assert "1 item in" in proposal.reason
 
 
 @pytest.mark.parametrize(
-    ("summary", "trigger"),
+    ("signals", "trigger"),
     [
-        (SessionSummary(), "browsing"),
-        (SessionSummary(dwell_s=900, pages=4, events=30), "browsing"),
-        (SessionSummary(items_in_cart=3, dwell_s=15), "still_shopping"),
+        (Signals(), "browsing"),
+        (Signals(dwell_s=900, pages=4, events=30), "browsing"),
+        (Signals(items_in_cart=3, dwell_s=15), "still_shopping"),
     ],
 )
-def test_nothing_is_shown_where_help_is_not_wanted(summary: SessionSummary, trigger: str) -> None:
-    assert choice_of(summary) == (SILENT, trigger)
+def test_silence_is_proposed_without_a_cart_or_without_hesitation(signals: Signals, trigger: str) -> None:
+    assert proposed(signals) == (None, trigger)
 
 
-@given(SUMMARIES)
-def test_every_choice_says_why_and_passes_the_guard(summary: SessionSummary) -> None:
-    chosen = choose(summary, SHOP.applicable(summary, TODAY))
-    assert chosen.reason
-    assert chosen.trigger
-    worded = guarded(chosen, SHOP, summary, TODAY)
-    assert worded.veto is None
-    assert worded.decision.show_popup == (chosen.pick != SILENT)
+@given(SIGNALS)
+def test_every_proposal_has_a_reason_and_passes_the_guardrails(signals: Signals) -> None:
+    proposal = propose(signals, SHOP.applicable(signals, TODAY))
+    assert proposal.reason
+    assert proposal.trigger
+    decision = checked(proposal, ByRules(), SHOP, signals, TODAY)
+    assert isinstance(decision, Shown) == (proposal.message_id is not None)
+    assert not isinstance(decision, Silence) or decision.veto is None
 
 
-@given(SUMMARIES)
-def test_the_rules_say_nothing_but_the_owners_sentences_and_without_a_file_only_help(summary: SessionSummary) -> None:
+@given(SIGNALS)
+def test_the_rules_show_only_the_owners_messages_and_without_a_file_only_help(signals: Signals) -> None:
     for shop in (SHOP, Shop()):
-        message = guarded(choose(summary, shop.applicable(summary, TODAY)), shop, summary, TODAY).decision.message
-        assert message in {"", *(text for sentence in shop.sentences for text in sentence.texts.values())}
-        assert shop is SHOP or not any(sign.isdigit() or sign == "%" for sign in message)
+        proposal = propose(signals, shop.applicable(signals, TODAY))
+        text = checked(proposal, ByRules(), shop, signals, TODAY).fields()["message"]
+        assert text in {"", *(text for message in shop.messages for text in message.texts.values())}
+        assert shop is SHOP or not any(sign.isdigit() or sign == "%" for sign in text)

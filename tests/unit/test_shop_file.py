@@ -1,4 +1,4 @@
-"""The owner's file: every fault with its line, languages, limits, and taking up a change without a restart."""
+"""The owner's file: every fault with its line, languages, frequency caps, and changes without a restart."""
 
 from __future__ import annotations
 
@@ -13,9 +13,13 @@ from hypothesis import strategies as st
 from testing.advice import ROOT, example_shop
 from tracker.app import create_app
 from tracker.config import Config
-from tracker.decisions.messages import BUILT_IN_HELP, PopupLimits, Shop
-from tracker.decisions.shop_file import MAX_SAID_BYTES, MAX_SENTENCES, Fault, ShopFile, ShopFileError, parse_shop
-from tracker.decisions.signals import SessionSummary
+from tracker.decisions.shop.faults import FileFault, ShopFileError
+from tracker.decisions.shop.live_file import ShopFile
+from tracker.decisions.shop.messages import BUILT_IN_HELP
+from tracker.decisions.shop.owner_file import MAX_MESSAGES, MAX_PROMPT_BYTES, parse_shop
+from tracker.decisions.shop.shop import FrequencyCaps, Shop
+from tracker.decisions.visit.pages import PageName
+from tracker.decisions.visit.signals import Signals
 
 GOOD = """\
 name = "Linden"
@@ -37,7 +41,7 @@ until = 2026-12-31
 """
 
 
-def faults_of(content: str | bytes) -> list[Fault]:
+def faults_of(content: str | bytes) -> list[FileFault]:
     with pytest.raises(ShopFileError) as caught:
         parse_shop(content.encode() if isinstance(content, str) else content)
     assert str(caught.value) == "; ".join(map(str, caught.value.faults))
@@ -53,13 +57,13 @@ def line_of(content: str, part: str) -> int:
     return content[: content.index(part)].count("\n") + 1
 
 
-def test_the_example_is_a_shop() -> None:
+def test_the_example_file_is_a_valid_shop() -> None:
     shop = example_shop()
     assert (shop.name, shop.languages, shop.wording) == ("Linden & Loom", ("en", "de"), "own")
-    assert shop.limits == PopupLimits(
+    assert shop.caps == FrequencyCaps(
         popups_per_session=2, minutes_between=10, never_on=("/account*", "/pages/contact")
     )
-    assert [(one.id, one.kind) for one in shop.sentences] == [
+    assert [(one.id, one.kind) for one in shop.messages] == [
         ("free-returns", "fact"),
         ("size-advice", "fact"),
         ("welcome-10", "offer"),
@@ -71,12 +75,12 @@ def test_the_example_is_a_shop() -> None:
     assert (offer.min_items, offer.first_visit) == (2, True)
 
 
-def test_a_name_alone_makes_a_shop_that_offers_help() -> None:
+def test_a_file_with_a_name_alone_offers_help() -> None:
     shop = parse_shop(b'name = "Linden"')
-    assert (shop.sentences, shop.languages, shop.limits) == ((BUILT_IN_HELP,), ("en",), PopupLimits())
+    assert (shop.messages, shop.languages, shop.caps) == ((BUILT_IN_HELP,), ("en",), FrequencyCaps())
 
 
-def test_a_byte_order_mark_is_no_fault() -> None:
+def test_a_byte_order_mark_is_accepted() -> None:
     assert parse_shop(b"\xef\xbb\xbf" + GOOD.encode()).name == "Linden"
 
 
@@ -142,7 +146,7 @@ def test_a_byte_order_mark_is_no_fault() -> None:
         ("[[facts]]", "[facts]", "[facts]", "facts: not a valid list"),
     ],
 )
-def test_every_fault_is_named_with_its_line(old: str, new: str, at: str, words: str) -> None:
+def test_every_fault_is_reported_with_its_line(old: str, new: str, at: str, words: str) -> None:
     content = changed(old, new)
     faults = faults_of(content)
     told = [str(fault) for fault in faults]
@@ -154,63 +158,63 @@ def test_every_fault_is_named_with_its_line(old: str, new: str, at: str, words: 
         assert fault.line == line_of(content, at), told
 
 
-def test_a_fault_in_the_second_of_two_is_told_at_the_second() -> None:
+def test_a_fault_in_the_second_offer_is_reported_at_the_second() -> None:
     content = GOOD + '\n[[offers]]\nid = "b"\ntext = "B."\nmin_items = "many"\n'
-    assert faults_of(content) == [Fault(line_of(content, "min_items"), "offers.2.min_items: not a valid integer")]
+    assert faults_of(content) == [FileFault(line_of(content, "min_items"), "offers.2.min_items: not a valid integer")]
 
 
-def test_all_faults_are_told_at_once_in_their_order() -> None:
+def test_all_faults_are_reported_at_once_in_the_order_of_their_lines() -> None:
     content = changed('name = "Linden"', "name = 7").replace('code = "TEN"', 'code = "T N"') + 'kind = "x"\n'
     faults = faults_of(content)
     assert [fault.line for fault in faults] == [1, line_of(content, 'code = "T N"'), line_of(content, "kind")]
 
 
-def test_what_is_no_text_is_told_at_its_line() -> None:
-    assert faults_of(b'name = "Linden"\ntone = "caf\xe9"\n') == [Fault(2, "not UTF-8: save the file as UTF-8")]
+def test_bytes_that_are_not_utf8_are_reported_with_their_line() -> None:
+    assert faults_of(b'name = "Linden"\ntone = "caf\xe9"\n') == [FileFault(2, "not UTF-8: save the file as UTF-8")]
     assert [fault.line for fault in faults_of("a = 1\n\nb = \n")] == [3]
 
 
 @pytest.mark.parametrize(
     "content", ["x = " + "[" * 50_000, "x = " + "9" * 5000, "x = { a = " * 5000, "a" * (256 * 1024 + 1)]
 )
-def test_a_file_that_is_far_too_long_or_deep_is_a_fault_and_no_crash(content: str) -> None:
+def test_a_file_that_is_far_too_long_or_deep_has_one_fault(content: str) -> None:
     assert len(faults_of(content)) == 1
 
 
-def test_a_shop_says_so_much_and_no_more() -> None:
+def test_the_number_and_the_size_of_messages_are_bounded_exactly() -> None:
     def shop_of(count: int, size: int) -> bytes:
         facts = "".join(f'[[facts]]\nid = "f{number:02}"\ntext = "{"x" * size}"\n' for number in range(count))
         return f'name = "Linden"\n{facts}'.encode()
 
-    assert len(parse_shop(shop_of(MAX_SENTENCES, 20)).sentences) == MAX_SENTENCES + 1
+    assert len(parse_shop(shop_of(MAX_MESSAGES, 20)).messages) == MAX_MESSAGES + 1
     assert "17 facts, offers and sentences of help: at most 16 together" in str(faults_of(shop_of(17, 20))[0])
-    size = (MAX_SAID_BYTES - 60) // 10
-    assert len(parse_shop(shop_of(10, size)).sentences) == 11
+    size = (MAX_PROMPT_BYTES - 60) // 10
+    assert len(parse_shop(shop_of(10, size)).messages) == 11
     assert faults_of(shop_of(10, size + 1)) == [
-        Fault(
+        FileFault(
             1,
-            f"all sentences with their ids take {MAX_SAID_BYTES + 10} bytes of a question to the model: at most"
-            f" {MAX_SAID_BYTES}; say fewer or shorter ones",
+            f"all sentences with their ids take {MAX_PROMPT_BYTES + 10} bytes of a question to the model: at most"
+            f" {MAX_PROMPT_BYTES}; say fewer or shorter ones",
         )
     ]
 
 
 @given(st.text(max_size=200) | st.binary(max_size=200).map(lambda raw: raw.decode("latin-1")))
-def test_whatever_stands_in_the_file_is_a_shop_or_faults_with_lines(text: str) -> None:
+def test_any_content_is_a_shop_or_has_faults_with_lines(text: str) -> None:
     content = text.encode("utf-8", "surrogatepass")
     lines = content.count(b"\n") + content.count(b"\r") + 1
     faults = []
     try:
         parse_shop(content)
     except ShopFileError as error:
-        faults = error.faults or [Fault(0, "no fault named")]
+        faults = error.faults or [FileFault(0, "no fault named")]
     assert all(1 <= fault.line <= lines for fault in faults)
 
 
 # --- what a shop says -------------------------------------------------------------------------------------------------
 
 
-def test_a_shopper_is_spoken_to_in_their_language_if_the_shop_has_it() -> None:
+def test_the_language_is_the_shoppers_if_the_shop_has_it() -> None:
     shop = example_shop()
     assert [shop.language_for(locale) for locale in ("de-AT", "de", "en-US", "fr", "")] == [
         "de",
@@ -223,16 +227,16 @@ def test_a_shopper_is_spoken_to_in_their_language_if_the_shop_has_it() -> None:
     assert [nobodys.language_for(locale) for locale in ("pt-BR", "ja", "")] == ["pt", "en", "en"]
 
 
-def test_a_text_without_a_language_is_in_the_shops_first() -> None:
+def test_a_text_without_a_language_is_in_the_shops_first_one() -> None:
     shop = parse_shop(changed('["en", "de"]', '["de", "en"]').encode())
     offer = shop.find("ten")
     assert offer is not None
     assert dict(offer.texts) == {"de": "10% off with the code TEN."}
 
 
-def test_sentences_apply_to_whom_and_when_the_owner_says() -> None:
-    def ids(today: date, **summary: object) -> list[str]:
-        return [one.id for one in example_shop().applicable(SessionSummary(**summary), today)]  # type: ignore[arg-type]
+def test_messages_apply_to_the_shoppers_and_days_that_the_file_names() -> None:
+    def ids(today: date, **signals: object) -> list[str]:
+        return [one.id for one in example_shop().applicable(Signals(**signals), today)]  # type: ignore[arg-type]
 
     today = date(2026, 9, 21)
     assert ids(today, items_in_cart=1) == ["free-returns", "chat"]
@@ -257,8 +261,8 @@ def test_sentences_apply_to_whom_and_when_the_owner_says() -> None:
         ("", False),
     ],
 )
-def test_pages_without_popups_are_known_in_every_language(path: str, forbidden: bool) -> None:
-    assert example_shop().limits.forbids(path) is forbidden
+def test_pages_without_popups_are_recognised_in_every_language(path: str, forbidden: bool) -> None:
+    assert example_shop().caps.forbid(PageName.parse(path)) is forbidden
 
 
 # --- taking up a change -----------------------------------------------------------------------------------------------
@@ -270,12 +274,12 @@ def write(path: Path, content: str) -> None:
     path.with_suffix(".new").replace(path)
 
 
-def test_without_a_file_only_help_is_offered_and_nothing_is_wrong(tmp_path: Path) -> None:
+def test_a_missing_file_is_a_shop_that_offers_help_without_a_problem(tmp_path: Path) -> None:
     file = ShopFile(tmp_path / "shop.toml")
     assert (file.current(), file.problem) == (Shop(), None)
 
 
-def test_a_changed_file_is_taken_up_and_a_removed_one_is_gone(tmp_path: Path) -> None:
+def test_a_changed_file_takes_effect_and_so_does_a_removed_one(tmp_path: Path) -> None:
     path = tmp_path / "shop.toml"
     file = ShopFile(path)
     write(path, GOOD)
@@ -289,7 +293,7 @@ def test_a_changed_file_is_taken_up_and_a_removed_one_is_gone(tmp_path: Path) ->
     assert file.current() == Shop()
 
 
-def test_a_broken_file_keeps_the_last_good_one_and_says_what_is_wrong(tmp_path: Path) -> None:
+def test_a_faulty_file_keeps_the_last_good_one_and_reports_the_problem(tmp_path: Path) -> None:
     path = tmp_path / "shop.toml"
     file = ShopFile(path)
     write(path, GOOD)
@@ -304,7 +308,7 @@ def test_a_broken_file_keeps_the_last_good_one_and_says_what_is_wrong(tmp_path: 
     assert [file.current().name, file.problem] == ["Linden", None]
 
 
-def test_a_file_that_is_broken_from_the_start_leaves_only_help(tmp_path: Path) -> None:
+def test_a_file_that_is_faulty_from_the_start_leaves_only_help(tmp_path: Path) -> None:
     write(tmp_path / "shop.toml", "nonsense")
     file = ShopFile(tmp_path / "shop.toml")
     assert file.current() == Shop()
@@ -322,7 +326,7 @@ def test_a_file_that_cannot_be_read_keeps_the_last_good_one(tmp_path: Path) -> N
     assert file.problem == "The shop's file cannot be read; the last good one stays in force."
 
 
-def test_health_tells_of_a_broken_file_and_of_its_mending_without_a_restart(tmp_path: Path) -> None:
+def test_health_reports_a_faulty_file_until_it_is_corrected(tmp_path: Path) -> None:
     path = tmp_path / "shop.toml"
     config = Config(storage_file=tmp_path / "sessions.json", shop_file=path)
     client = create_app(config).test_client()
@@ -337,7 +341,7 @@ def test_health_tells_of_a_broken_file_and_of_its_mending_without_a_restart(tmp_
     assert "notices" not in client.get("/health").get_json()
 
 
-def test_two_writes_within_the_same_moment_are_told_apart(tmp_path: Path) -> None:
+def test_two_writes_with_the_same_time_stamp_are_both_noticed(tmp_path: Path) -> None:
     path = tmp_path / "shop.toml"
     file = ShopFile(path)
     for name in ("Linda", "Lindo", "Lindu"):
@@ -346,5 +350,5 @@ def test_two_writes_within_the_same_moment_are_told_apart(tmp_path: Path) -> Non
         assert file.current().name == name
 
 
-def test_the_example_file_is_named_where_owners_look_for_it() -> None:
+def test_the_example_file_names_the_command_that_checks_it() -> None:
     assert "flask shop check" in (ROOT / "shop.example.toml").read_text("utf-8")

@@ -1,4 +1,4 @@
-"""What a summary says of a session, and what it leaves out."""
+"""The signals of a session, and what they leave out."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracker.decisions.pages import interest, page_kind, path_of
-from tracker.decisions.signals import COMMON_TYPES, INTERESTS, RECENT_EVENTS, SessionSummary, summarise, type_label
+from tracker.decisions.visit.event_types import type_label
+from tracker.decisions.visit.pages import PageName
+from tracker.decisions.visit.signals import INTERESTS, RECENT_EVENTS, Signals, signals_of
 from tracker.sessions.model import Event, MergeState, ShopperSession
 
 NOW = 1_712_345_700_000
 
 
-def with_events(*events: Event, page: str = "/", items: int = 0) -> SessionSummary:
-    return summarise(ShopperSession(session="a-session", items_in_cart=items, events={page: list(events)}), NOW)
+def with_events(*events: Event, page: str = "/", items: int = 0) -> Signals:
+    return signals_of(ShopperSession(session="a-session", items_in_cart=items, events={page: list(events)}), NOW)
 
 
-def test_the_documents_session_in_numbers() -> None:
-    summary = summarise(
+def test_the_signals_of_the_original_documents_session() -> None:
+    signals = signals_of(
         ShopperSession(
             session="af4bac4d-077a-4756-91d0-fa2570fd206f",
             items_in_cart=7,
@@ -38,24 +39,23 @@ def test_the_documents_session_in_numbers() -> None:
         ),
         NOW,
     )
-    assert summary == SessionSummary(
+    assert signals == Signals(
         stage="cart",
         items_in_cart=7,
         cart_adds=1,
         cart_visits=1,
         interests=("product xyz",),
-        path="/cart",
+        page=PageName.parse("/cart"),
         dwell_s=133,
         span_s=11,
         idle_s=5,
         pages=3,
         events=3,
         page_kinds={
-            "home": {"pages": 1, "dwell_s": 0, "events": 2},
-            "cart": {"pages": 1, "dwell_s": 9, "events": 1},
-            "product": {"pages": 1, "dwell_s": 123, "events": 0},
+            "home": {"pages": 1, "dwell_s": 0},
+            "cart": {"pages": 1, "dwell_s": 9},
+            "product": {"pages": 1, "dwell_s": 123},
         },
-        event_types={"view": 2, "click": 1},
         recent=("view", "click", "view"),
     )
 
@@ -90,8 +90,8 @@ def test_the_documents_session_in_numbers() -> None:
         ("", "other"),
     ],
 )
-def test_a_page_is_known_by_its_path_in_either_style(name: str, kind: str) -> None:
-    assert page_kind(name) == kind
+def test_a_pages_kind_follows_from_its_path_in_every_style_of_name(name: str, kind: str) -> None:
+    assert PageName.parse(name).kind == kind
 
 
 @pytest.mark.parametrize(
@@ -104,43 +104,43 @@ def test_a_page_is_known_by_its_path_in_either_style(name: str, kind: str) -> No
         {"type": "click", "ts": 1, "target": "#checkout"},
     ],
 )
-def test_a_step_towards_the_checkout_is_seen(event: Event) -> None:
+def test_a_step_towards_the_checkout_is_recognised(event: Event) -> None:
     assert with_events(event, items=2).checkout_seen
 
 
-def test_talk_about_the_checkout_is_not_the_checkout() -> None:
+def test_a_text_or_page_about_the_checkout_is_no_step_towards_it() -> None:
     assert not with_events({"type": "click", "ts": 1, "text": "checkout", "href": "/pages/checkout-help"}).checkout_seen
     assert with_events({"type": "view", "ts": 1}, page="Other:/checkout").checkout_seen
 
 
-def test_a_cart_is_emptied_when_something_was_put_in_and_nothing_is_there() -> None:
+def test_a_cart_counts_as_emptied_if_something_was_added_and_nothing_is_left() -> None:
     put_in: Event = {"type": "click", "ts": 1, "classes": "btn add-to-cart"}
     assert with_events(put_in).cart_emptied
     assert not with_events(put_in, items=1).cart_emptied
     assert not with_events({"type": "click", "ts": 1}).cart_emptied
 
 
-def test_the_last_events_are_told_in_their_order_across_pages() -> None:
+def test_recent_events_keep_their_order_across_pages() -> None:
     events = {
         "/": [{"type": "view", "ts": ts} for ts in range(0, 40, 2)],
         "/cart": [{"type": "click", "ts": ts} for ts in range(1, 40, 2)],
     }
-    summary = summarise(ShopperSession(session="a-session", events=events), NOW)
-    assert summary.recent == ("view", "click") * (RECENT_EVENTS // 2)
+    signals = signals_of(ShopperSession(session="a-session", events=events), NOW)
+    assert signals.recent == ("view", "click") * (RECENT_EVENTS // 2)
 
 
-def test_events_that_made_room_are_counted() -> None:
+def test_events_that_were_dropped_for_newer_ones_are_counted() -> None:
     state = MergeState(dropped_events=4000)
-    assert summarise(ShopperSession(session="a-session", merge=state), NOW).events == 4000
+    assert signals_of(ShopperSession(session="a-session", merge=state), NOW).events == 4000
 
 
-def test_an_empty_session_and_a_clock_behind_are_no_trouble() -> None:
-    summary = summarise(ShopperSession(session="a-session", updated_at=NOW + 60_000), NOW)
-    assert summary == SessionSummary()
+def test_an_empty_session_and_a_clock_behind_give_the_default_signals() -> None:
+    signals = signals_of(ShopperSession(session="a-session", updated_at=NOW + 60_000), NOW)
+    assert signals == Signals()
 
 
 @given(st.text(max_size=80), st.text(max_size=80))
-def test_no_text_of_a_shopper_gets_in(page: str, text: str) -> None:
+def test_no_text_of_a_shopper_gets_into_the_signals(page: str, text: str) -> None:
     event: Event = {
         "type": f"{text}4111",
         "ts": 1,
@@ -149,10 +149,9 @@ def test_no_text_of_a_shopper_gets_in(page: str, text: str) -> None:
         "tag": text,
     }
     session = ShopperSession(session="jane@mail.example", time_on_page={page: 1000}, events={page: [event]})
-    summary = summarise(session, NOW)
-    assert summary.recent == ("other",)
-    assert summary.event_types == {"other": 1}
-    assert summary.page_kinds.keys() <= {
+    signals = signals_of(session, NOW)
+    assert signals.recent == ("other",)
+    assert signals.page_kinds.keys() <= {
         *("home", "product", "collection", "cart", "checkout", "order", "search", "account", "content", "other")
     }
 
@@ -177,7 +176,7 @@ def test_no_text_of_a_shopper_gets_in(page: str, text: str) -> None:
         ("", "other"),
     ],
 )
-def test_a_type_gets_in_only_when_it_says_what_one_does_in_a_shop(kind: str, label: str) -> None:
+def test_a_type_gets_a_label_only_if_it_consists_of_known_words(kind: str, label: str) -> None:
     assert type_label(kind) == label
     assert with_events({"type": kind, "ts": 1}).recent == (label,)
 
@@ -204,15 +203,15 @@ def test_a_type_gets_in_only_when_it_says_what_one_does_in_a_shop(kind: str, lab
         ("/products/say free now", None),
     ],
 )
-def test_an_interest_is_a_handle_as_shops_give_them_and_nothing_else(page: str, label: str | None) -> None:
-    assert interest(page) == label
+def test_an_interest_is_a_handle_as_shops_write_them_and_nothing_else(page: str, label: str | None) -> None:
+    assert PageName.parse(page).interest() == label
 
 
-def test_the_interests_are_those_that_took_most_time() -> None:
+def test_interests_are_the_pages_with_the_most_time() -> None:
     pages = {f"/products/{name}": ms for name, ms in (("a", 10), ("b", 40_000), ("c", 20_000), ("d", 30_000))}
-    summary = summarise(ShopperSession(session="a-session", time_on_page=pages), NOW)
-    assert summary.interests == ("product b", "product d", "product c")
-    assert len(summary.interests) == INTERESTS
+    signals = signals_of(ShopperSession(session="a-session", time_on_page=pages), NOW)
+    assert signals.interests == ("product b", "product d", "product c")
+    assert len(signals.interests) == INTERESTS
 
 
 @pytest.mark.parametrize(
@@ -229,22 +228,22 @@ def test_the_interests_are_those_that_took_most_time() -> None:
         ({"time_on_page": {"/checkouts/cn/abc/thank_you": 5}, "items_in_cart": 1}, "bought"),
     ],
 )
-def test_the_stage_is_the_furthest_that_was_reached(session: dict[str, Any], stage: str) -> None:
-    assert summarise(ShopperSession(session="a-session", **session), NOW).stage == stage
+def test_the_stage_is_the_furthest_one_reached(session: dict[str, Any], stage: str) -> None:
+    assert signals_of(ShopperSession(session="a-session", **session), NOW).stage == stage
 
 
-def test_a_shopper_hesitates_who_comes_back_to_the_cart_or_leaves_it_standing() -> None:
+def test_coming_back_to_a_full_cart_or_leaving_it_idle_counts_as_hesitation() -> None:
     views: list[Event] = [{"type": "view", "ts": 1}, {"type": "page_view", "ts": 2}]
     assert with_events(*views, page="/cart", items=2).hesitating is True
     assert with_events(views[0], page="/cart", items=2).hesitating is True, "left standing: never updated"
     session = ShopperSession(session="a-session", items_in_cart=2, updated_at=NOW - 119_999)
-    assert not summarise(session, NOW).hesitating
-    assert summarise(session, NOW + 1).hesitating
+    assert not signals_of(session, NOW).hesitating
+    assert signals_of(session, NOW + 1).hesitating
     assert not with_events(*views, page="/cart").hesitating, "nothing in the cart"
     assert not with_events(*views, {"type": "checkout_started", "ts": 3}, page="/cart", items=2).hesitating
 
 
-def test_locale_and_return_are_taken_only_in_their_own_form() -> None:
+def test_locale_and_visit_are_read_only_in_their_exact_form() -> None:
     def locale(*values: Any) -> str:
         return with_events(*({"type": "view", "ts": ts, "locale": value} for ts, value in enumerate(values))).locale
 
@@ -257,23 +256,23 @@ def test_locale_and_return_are_taken_only_in_their_own_form() -> None:
         assert with_events({"type": "view", "ts": 1, "visit": value}).returning is returning
 
 
-def test_popups_that_the_script_reports_are_counted() -> None:
+def test_reported_popups_are_counted() -> None:
     kinds = ["popup_shown", "popup_dismissed", "popup_shown", "popup_clicked"]
-    summary = with_events(*({"type": kind, "ts": 10 + ts} for ts, kind in enumerate(kinds)))
-    assert (summary.popups_shown, summary.popups_dismissed, summary.popups_clicked) == (2, 1, 1)
-    assert summary.last_popup_ms == 13
+    signals = with_events(*({"type": kind, "ts": 10 + ts} for ts, kind in enumerate(kinds)))
+    assert (signals.popups_shown, signals.popups_dismissed, signals.popups_clicked) == (2, 1, 1)
+    assert signals.last_popup_ms == 13
 
 
-def test_a_path_is_read_from_names_of_either_style() -> None:
+def test_a_path_is_read_from_every_style_of_name() -> None:
     for name in ("/account/login", "Other:/account/login?x=1", "https://shop.example/account/login#top"):
-        assert path_of(name) == "/account/login"
-    assert path_of("hello") == ""
+        assert PageName.parse(name).path == "/account/login"
+    assert PageName.parse("hello").path == ""
 
 
 KINDS = ["click", "view", "scroll", "hover", "tap", "focus", "blur", "input", "search", "leave", "zoom"]
 
 
-def test_the_largest_session_has_a_small_summary() -> None:
+def test_the_signals_of_the_largest_session_stay_below_4_kib() -> None:
     pages = [f"Product:/products/{'long-name-' * 20}{n}" for n in range(200)]
     events: dict[str, list[Event]] = {
         page: [
@@ -285,7 +284,6 @@ def test_the_largest_session_has_a_small_summary() -> None:
     session = ShopperSession(
         session="a-session", items_in_cart=2**53, time_on_page=dict.fromkeys(pages, 2**53), events=events
     )
-    summary = summarise(session, NOW)
-    assert summary.events == 5000
-    assert len(summary.event_types) == COMMON_TYPES
-    assert len(json.dumps(asdict(summary)).encode()) <= 4096
+    signals = signals_of(session, NOW)
+    assert signals.events == 5000
+    assert len(json.dumps(asdict(signals)).encode()) <= 4096

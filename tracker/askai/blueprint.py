@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from flask import Blueprint
 from marshmallow import Schema, fields
 
-from tracker.decisions.decision import CATEGORIES
-from tracker.decisions.engine import Advisor
+from tracker.decisions.decision import Category, Decision, Shown
+from tracker.decisions.engine import Engine
 from tracker.sessions.model import ANY_SESSION_ID
-from tracker.sessions.store import SessionStore
 from tracker.web.bodies import SessionIdField, parse_json
 from tracker.web.errors import STORE_ERRORS, ApiError
 from tracker.web.operations import answers, takes_body
@@ -18,25 +17,25 @@ from tracker.web.routes import Callers
 
 
 class QuestionSchema(Schema):
-    """The session that is asked about: as JSON, or its id alone as plain text."""
+    """The session that the question is about: as JSON, or its id alone as plain text."""
 
     session = SessionIdField()
 
 
 class DecisionSchema(Schema):
-    """What to do now."""
+    """The decision: whether to show a popup, and which."""
 
     show_popup = fields.Boolean(required=True)
     message = fields.String(required=True, metadata={"description": "Plain text; empty when nothing is shown."})
     reason = fields.String(required=True, metadata={"description": "Why, for the owner."})
-    category = fields.String(required=True, metadata={"enum": list(CATEGORIES)})
+    category = fields.String(required=True, metadata={"enum": list(get_args(Category))})
     trigger = fields.String(required=True, metadata={"description": "What in the session decided."})
     confidence = fields.Float(required=True)
     delay_ms = fields.Integer(required=True, metadata={"description": "How long to wait before showing."})
 
 
 class OfferSchema(Schema):
-    """An offer of the shop's."""
+    """An offer of the shop."""
 
     id = fields.String(required=True)
     text = fields.String(required=True)
@@ -74,8 +73,15 @@ def _question(raw: bytes) -> Any:
     return {"session": raw.decode("utf-8", "replace")}
 
 
-def askai_blueprint(store: SessionStore, advisor: Advisor) -> Blueprint:
-    """Make the blueprint that asks `advisor` about sessions of `store`."""
+def _answer(session_id: str, decision: Decision) -> dict[str, Any]:
+    popup = decision.fields()
+    answer = {"ok": True, "session": session_id, "source": decision.origin.source, **popup, "decision": popup}
+    offer = decision.offer() if isinstance(decision, Shown) else None
+    return answer if offer is None else {**answer, "offer": offer}
+
+
+def askai_blueprint(engine: Engine) -> Blueprint:
+    """Return the blueprint whose view asks `engine`."""
     blueprint = Blueprint("askai", __name__)
 
     @blueprint.post("/askai", callers=Callers.SHOP, body_limit="MAX_BODY_BYTES")
@@ -86,14 +92,6 @@ def askai_blueprint(store: SessionStore, advisor: Advisor) -> Blueprint:
 
         The answer comes within 5.5 seconds, whatever the language model does: where it fails, local rules decide.
         """
-        session = store.get(question["session"])
-        if session is None:
-            raise ApiError(404, "unknown_session", "Nothing was reported of this session yet; post to /ingest first.")
-        advice = advisor.advise(session)
-        decision = advice.decision.to_answer()
-        answer = {"ok": True, "session": session.session, "source": advice.source, **decision, "decision": decision}
-        if advice.sentence is not None and advice.sentence.kind == "offer":
-            answer["offer"] = advice.sentence.to_offer(advice.decision.message)
-        return answer
+        return _answer(question["session"], engine.advise(question["session"]))
 
     return blueprint

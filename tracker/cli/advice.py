@@ -1,9 +1,8 @@
-"""flask shop check, flask explain and flask replay: what the owner asks of the advice."""
+"""flask shop check, flask explain and flask backtest: what the owner asks of the decisions."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -21,14 +20,16 @@ from tracker.cli.terminal import (
     say,
     session_id,
 )
-from tracker.decisions.engine import Advisor
-from tracker.decisions.shop_file import ShopFileError, parse_shop
-from tracker.decisions.story import explain, replayed
+from tracker.decisions.engine import Engine
+from tracker.decisions.review.backtest import Outcome, backtest
+from tracker.decisions.review.story import explain
+from tracker.decisions.shop.faults import ShopFileError
+from tracker.decisions.shop.owner_file import parse_shop
 from tracker.sessions.store import SessionStore
 
 
 def shop_group(path: Path) -> AppGroup:
-    """Make the commands about the owner's file, which stands at `path` if nothing else is said."""
+    """Return the commands about the owner's file, which stands at `path` unless the command line names another."""
     group = AppGroup("shop", help="Look at the file of what the shop may say.")
 
     @group.command("check")
@@ -36,7 +37,7 @@ def shop_group(path: Path) -> AppGroup:
     @as_json
     @plain_failures()
     def check(file: Path, for_machines: bool) -> None:
-        """Say what is wrong in FILE (TRACKER_SHOP_FILE), by line, or what it lets popups say."""
+        """Check FILE (TRACKER_SHOP_FILE): print every fault with its line, or the messages that popups may show."""
         try:
             shop = parse_shop(file.read_bytes())
         except FileNotFoundError:
@@ -53,23 +54,23 @@ def shop_group(path: Path) -> AppGroup:
                     say(f"{file}, line {fault.line}: {fault.message}")
             raise click.exceptions.Exit(1) from None
         if not for_machines:
-            for sentence in shop.sentences:
-                say(f'{sentence.kind:<6} {sentence.id}: "{next(iter(sentence.texts.values()))}"')
-        count = len(shop.sentences)
+            for message in shop.messages:
+                say(f'{message.kind:<6} {message.id}: "{next(iter(message.texts.values()))}"')
+        count = len(shop.messages)
         done(for_machines, f"{file} is sound: {shop.name} may say {count} sentences", shop=shop.name, sentences=count)
 
     return group
 
 
 def explain_command(store: SessionStore) -> click.Command:
-    """Make the command that tells the story of a session."""
+    """Return the command that prints the story of a session."""
 
     @click.command("explain")
     @session_id
     @as_json
     @plain_failures()
     def explain_(session_id: str, for_machines: bool) -> None:
-        """Tell the story of session ID: what the shopper did, what was decided, and why."""
+        """Print the story of session ID: what the shopper did, what was decided, and why."""
         session = found(store, session_id)
         lines = list(explain(session, time.time_ns() // 1_000_000))
         if for_machines:
@@ -81,41 +82,49 @@ def explain_command(store: SessionStore) -> click.Command:
     return explain_
 
 
-def replay_command(store: SessionStore, advisor: Advisor) -> click.Command:
-    """Make the command that decides stored sessions anew, and keeps nothing of it."""
+def backtest_command(store: SessionStore, engine: Engine) -> click.Command:
+    """Return the command that decides stored sessions anew and stores nothing of it."""
+    return _backtest(store, engine, "backtest")
 
-    @click.command("replay")
+
+def replay_command(store: SessionStore, engine: Engine) -> click.Command:
+    """Return `flask replay`, the name of `flask backtest` in 1.0.0: it works on, with a note."""
+    return _backtest(store, engine, "replay")
+
+
+def _backtest(store: SessionStore, engine: Engine, name: str) -> click.Command:
+    @click.command(name, hidden=name != "backtest")
     @click.option("--limit", default=1000, show_default=True, type=click.IntRange(1), help="How many sessions at most.")
-    @click.option("--ask", is_flag=True, help="Put every session to the model, which costs what it costs.")
+    @click.option("--ask", is_flag=True, help="Ask the model about every session, which costs calls and tokens.")
     @as_json
     @plain_failures()
-    def replay(limit: int, ask: bool, for_machines: bool) -> None:
-        """Run stored sessions through today's rules, file and prompt, and show what would change.
+    def command(limit: int, ask: bool, for_machines: bool) -> None:
+        """Decide stored sessions anew by today's rules, file and prompt, and print what would change.
 
-        Each is looked at as it stood at its last report, and as if nobody had asked before. The model is left alone
-        unless told --ask.
+        Each session is decided as it stood at its last report, and as if nobody had asked before. The model is asked
+        only with --ask.
         """
-        results = []
+        if name != "backtest":
+            click.echo(f"Note: `flask {name}` is called `flask backtest` now.", err=True)
+        comparisons = []
         total = min(limit, store.check().sessions)
-        with progress_bar("replaying", hidden=for_machines) as progress:
+        with progress_bar("deciding anew", hidden=for_machines) as progress:
             for number, session in enumerate(islice(store.iterate(), limit), 1):
-                fresh = replace(session, decisions={})
-                advice = advisor.preview(fresh, at_ms=session.updated_at, ask=ask)
-                results.append(replayed(session, advice))
+                comparisons.append(backtest(engine, session, ask=ask))
                 progress(number, max(total, number))
-        changed = [result for result in results if result["changed"]]
         if for_machines:
-            for result in results:
-                click.echo(json_line(result))
+            for one in comparisons:
+                click.echo(json_line(one.to_record()))
             return
-        for result in changed:
-            say(f"{result['session']:<36}  {_shown(result['before'])}  ->  {_shown(result['now'])}")
-        say(f"{len(changed)} of {len(results)} sessions would be answered otherwise")
+        changed = [one for one in comparisons if one.changed]
+        for one in changed:
+            say(f"{one.session:<36}  {_spelled(one.before)}  ->  {_spelled(one.now)}")
+        say(f"{len(changed)} of {len(comparisons)} sessions would be answered otherwise")
 
-    return replay
+    return command
 
 
-def _shown(outcome: dict[str, object] | None) -> str:
+def _spelled(outcome: Outcome | None) -> str:
     if outcome is None:
         return "never asked"
-    return f"show {outcome['pick']}" if outcome["show"] else f"nothing ({outcome['trigger']})"
+    return f"show {outcome.pick}" if outcome.show else f"nothing ({outcome.trigger})"

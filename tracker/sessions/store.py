@@ -43,6 +43,10 @@ class StoreClosedError(StoreError):
     code = "store_closed"
 
 
+class UnknownSessionError(LookupError):
+    """Nothing is stored of the session that a caller needs. No failure of the store."""
+
+
 Change: TypeAlias = Callable[[ShopperSession | None], ShopperSession]
 """From the session as it is stored (None: there is none) to the session as it shall be. Pure, and called in whatever
 thread writes it."""

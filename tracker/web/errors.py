@@ -10,7 +10,7 @@ from flask import Flask, Response, jsonify
 from marshmallow import Schema, fields
 from werkzeug.exceptions import HTTPException
 
-from tracker.sessions.store import StoreError
+from tracker.sessions.store import StoreError, UnknownSessionError
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +85,7 @@ def register_errors(app: Flask) -> None:
     """Answer every failure of the application in the one shape."""
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(StoreError, _store_error)
+    app.register_error_handler(UnknownSessionError, _unknown_session)
     app.register_error_handler(Exception, _unexpected)
 
 
@@ -117,6 +118,10 @@ def _store_error(error: StoreError) -> Response:
     response = _answer(503, error.code, str(error))
     response.headers["Retry-After"] = str(error.retry_after)
     return response
+
+
+def _unknown_session(error: UnknownSessionError) -> Response:
+    return _answer(404, "unknown_session", "Nothing was reported of this session yet; post to /ingest first.")
 
 
 def _unexpected(error: Exception) -> Response:

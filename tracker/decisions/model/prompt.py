@@ -1,4 +1,4 @@
-"""The words that a model is asked with: fixed instructions and the shop's sentences first, the session's data last."""
+"""The prompt: fixed instructions and the shop's messages first, the session's data last."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import Any, Final
 
 import orjson
 
-from tracker.decisions.messages import SILENT, Sentence, Shop, text_in
-from tracker.decisions.proposal import MAX_DELAY_MS, MAX_OPENING
-from tracker.decisions.signals import SessionSummary
-from tracker.llm.model import Message
+from tracker.decisions.model.answer import MAX_DELAY_MS, MAX_OPENING, SILENT
+from tracker.decisions.shop.messages import Message
+from tracker.decisions.shop.shop import Shop
+from tracker.decisions.visit.signals import Signals
+from tracker.llm.port import PromptPart
 
 PROMPT_VERSION: Final = "2"
-"""Changed with every change of the words below, so that decisions of different prompts can be told apart."""
+"""Changes with every change of the words below, so that decisions by different prompts can be told apart."""
 
 _INSTRUCTIONS: Final = f"""\
 You decide for an online shop whether a small popup would help one shopper right now. Most of the time it would not.
@@ -40,15 +41,14 @@ _OPENING: Final = f"""\
 """
 
 
-def build_prompt(summary: SessionSummary, shop: Shop, may_say: Sequence[Sentence]) -> list[Message]:
-    """Put the question for one session.
+def build_prompt(signals: Signals, shop: Shop, messages: Sequence[Message]) -> list[PromptPart]:
+    """Return the prompt for one session; `messages` are those that its shopper may see.
 
-    The first message is the same bytes for every session of a shop: Groq takes a prompt's known beginning from its
-    cache.
+    The first part is the same bytes for every session of a shop, because Groq caches the beginnings of prompts.
     """
-    data = _data(summary) | {"may_say": [sentence.id for sentence in may_say]}
+    data = _data(signals) | {"may_say": [message.id for message in messages]}
     if shop.wording == "model":
-        data["language"] = shop.language_for(summary.locale)
+        data["language"] = shop.language_for(signals.locale)
     text = orjson.dumps(data).decode()
     return [
         {"role": "system", "content": _instructions(shop)},
@@ -59,35 +59,35 @@ def build_prompt(summary: SessionSummary, shop: Shop, may_say: Sequence[Sentence
 def _instructions(shop: Shop) -> str:
     about = {"shop": shop.name, "tone": shop.tone} if shop.name else {}
     language = shop.language_for("")
-    sentences: dict[str, dict[str, str]] = {}
-    for sentence in shop.sentences:
-        sentences.setdefault(sentence.kind, {})[sentence.id] = text_in(sentence.texts, language)
+    texts: dict[str, dict[str, str]] = {}
+    for message in shop.messages:
+        texts.setdefault(message.kind, {})[message.id] = message.text_in(language)
     opening = _OPENING if shop.wording == "model" else ""
-    says = orjson.dumps({**about, **sentences}).decode()
+    says = orjson.dumps({**about, **texts}).decode()
     return f"{_INSTRUCTIONS}{opening}\nWhat the shop may say:\n{says}"
 
 
-def _data(summary: SessionSummary) -> dict[str, Any]:
-    """Give what a model needs of the summary, without what is empty; no number longer than seven digits."""
+def _data(signals: Signals) -> dict[str, Any]:
+    """Return the signals that a model needs, without empty ones; no number has more than seven digits."""
     data = {
-        "stage": summary.stage,
-        "items_in_cart": summary.items_in_cart,
-        "cart_adds": summary.cart_adds,
-        "cart_visits": summary.cart_visits,
-        "hesitating": summary.hesitating,
-        "returning": summary.returning,
-        "dwell_s": summary.dwell_s,
-        "span_s": summary.span_s,
-        "idle_s": summary.idle_s,
-        "pages": summary.pages,
-        "events": summary.events,
-        "interests": summary.interests,
-        "popups_shown": summary.popups_shown,
-        "popups_dismissed": summary.popups_dismissed,
+        "stage": signals.stage,
+        "items_in_cart": signals.items_in_cart,
+        "cart_adds": signals.cart_adds,
+        "cart_visits": signals.cart_visits,
+        "hesitating": signals.hesitating,
+        "returning": signals.returning,
+        "dwell_s": signals.dwell_s,
+        "span_s": signals.span_s,
+        "idle_s": signals.idle_s,
+        "pages": signals.pages,
+        "events": signals.events,
+        "interests": signals.interests,
+        "popups_shown": signals.popups_shown,
+        "popups_dismissed": signals.popups_dismissed,
         "on_pages": {
-            kind: [totals["pages"], _bounded(totals["dwell_s"])] for kind, totals in summary.page_kinds.items()
+            kind: [totals["pages"], _bounded(totals["dwell_s"])] for kind, totals in signals.page_kinds.items()
         },
-        "recent": summary.recent,
+        "recent": signals.recent,
     }
     return {name: _bounded(value) if type(value) is int else value for name, value in data.items() if value}
 

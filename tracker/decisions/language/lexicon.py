@@ -1,9 +1,9 @@
-"""Words that claim, offer or press, by language: what a model's own words must not hold.
+"""The lexicon: words that claim, offer or press, and the plain words that a model's opening may consist of.
 
-The lists are of word beginnings, so that inflected forms are found as well; those of up to four letters stand for the
-whole word, or they would find half the dictionary. Accents are taken off first. The lists are wide on purpose: a
-harmless opening that is refused costs one popup, a promise that slips through costs the shop its word. They name the
-fault in what a model wrote; what keeps unknown claims out is that every word must be a plain one.
+The claims are beginnings of words, so that inflected forms are found too; a beginning of up to four letters matches
+only as a whole word, because it would match half the dictionary otherwise. Accents are removed first. The lists are
+wide on purpose: refusing a harmless opening costs one popup, letting a promise through costs the shop its word. The
+claims only name the fault in an opening; unknown claims are kept out because every word must be a plain one.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ _CLAIMS: Final = {
 }
 
 LANGUAGES: Final = tuple(_CLAIMS)
-"""The languages that the guard knows: a model may word an opening in no other."""
+"""The languages of the lexicon: a model may word an opening in no other."""
 
 _PLAIN: Final = {
     "en": """
@@ -122,11 +122,11 @@ _PLAIN: Final = {
 PLAIN_WORDS: Final[Mapping[str, frozenset[str]]] = {
     language: frozenset(words.split()) for language, words in _PLAIN.items()
 }
-"""The words that an opening may be made of, folded: of greetings, questions and offers of help, and of nothing else."""
+"""The only words that an opening may consist of, folded: those of greetings, questions and offers of help."""
 
 
 def fold(text: str) -> str:
-    """Give the text in small letters, without accents and look-alike forms, for comparing words."""
+    """Return the text in small letters, without accents and look-alike forms, for comparing words."""
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     return "".join(character for character in decomposed if not unicodedata.combining(character))
 
@@ -143,11 +143,11 @@ _MOST_WORDS = 12
 
 
 def fault_in_opening(opening: str, language: str) -> str | None:
-    """Say why a model's own words must not be shown, None if they may.
+    """Return why a model's opening must not be shown; None if it may be.
 
-    They may when they are a few plain words of the shopper's language and hold nothing that claims, offers or presses
-    in any language known here. Every word has to be a known one: with a single free one, "We pay for your order", or
-    "za darmo", which is "for free" in a language that no list knows, would pass as a greeting.
+    It may be shown if it consists of a few plain words of the shopper's language and holds nothing that claims, offers
+    or presses in any language of the lexicon. Every word has to be a known one: if a single other word were allowed,
+    "We pay for your order", or "za darmo" ("for free" in a language without a list), would pass as a greeting.
     """
     folded = fold(opening)
     if any(unicodedata.category(character)[0] in "NSC" for character in folded if character != " "):

@@ -1,0 +1,117 @@
+"""The decision log of a session: its entries and counts, read once, and the session with the log's next state.
+
+Its record stands under `decisions`: {entries, shown?, lastShown?, lastAsked?, askingUntil?}; an entry's record is in
+`entry`. Moments are ms since 1970.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from tracker.decisions.log.entry import LogEntry, items_of
+from tracker.sessions.model import ShopperSession
+
+KEPT: Final = 20
+"""How many entries a session keeps: the newest. Popups are counted beside them, so every rule finds what it needs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionLog:
+    """A session's decision log. Moments are ms since 1970, 0 for never.
+
+    Entries are read when they are needed, which takes some 10 µs each: most decisions look at the newest one or two.
+    An entry that cannot be read, because it is damaged or of another version, is passed over and stays as it is.
+    """
+
+    records: tuple[object, ...] = ()
+    """The entries as they are stored, oldest first."""
+    shown: int = 0
+    """The popups that were ever decided for, including those whose entries were dropped."""
+    last_shown_ms: int = 0
+    last_asked_ms: int = 0
+    """When the model was last asked."""
+    asking_until_ms: int = 0
+    """Until when a worker may be asking the model about this session."""
+
+    @classmethod
+    def of(cls, session: ShopperSession) -> DecisionLog:
+        record = session.decisions
+        if not record:
+            return _EMPTY
+        return cls(
+            records=tuple(_entry_records(record)),
+            shown=_number(record, "shown"),
+            last_shown_ms=_number(record, "lastShown"),
+            last_asked_ms=_number(record, "lastAsked"),
+            asking_until_ms=_number(record, "askingUntil"),
+        )
+
+    def newest_first(self) -> Iterator[LogEntry]:
+        """Yield the entries that can be read, the newest one first."""
+        for record in reversed(self.records):
+            try:
+                yield LogEntry.from_record(record)
+            except ValueError:
+                continue
+
+    @property
+    def entries(self) -> list[LogEntry]:
+        """All entries that can be read, oldest first."""
+        return list(self.newest_first())[::-1]
+
+    @property
+    def last(self) -> LogEntry | None:
+        """The newest entry."""
+        return next(self.newest_first(), None)
+
+    @property
+    def most_items(self) -> int:
+        """How many items the cart held at most when a decision was made."""
+        return max(map(items_of, self.records), default=0)
+
+
+_EMPTY: Final = DecisionLog()
+
+
+def _entry_records(record: Mapping[str, Any]) -> list[Any]:
+    entries = record.get("entries")
+    return entries if isinstance(entries, list) else []
+
+
+def _number(record: Mapping[str, Any], key: str) -> int:
+    value = record.get(key)
+    return value if type(value) is int else 0
+
+
+def with_entry(session: ShopperSession, entry: LogEntry, *, ends_asking: bool = False) -> ShopperSession:
+    """Return the session with an entry added.
+
+    `ends_asking`: the entry is the outcome of the call to the model that `with_claim` announced.
+    """
+    record: dict[str, Any] = {
+        **session.decisions,
+        "entries": [*_entry_records(session.decisions), entry.to_record()][-KEPT:],
+    }
+    if ends_asking:
+        record.pop("askingUntil", None)
+    if entry.popup is not None:
+        record |= {"shown": _number(session.decisions, "shown") + 1, "lastShown": entry.at}
+    return replace(session, decisions=record)
+
+
+def with_claim(session: ShopperSession, now_ms: int, until_ms: int) -> ShopperSession:
+    """Return the session with the note that the model is being asked about it, which ends by itself at `until_ms`."""
+    return replace(session, decisions={**session.decisions, "askingUntil": until_ms, "lastAsked": now_ms})
+
+
+def fingerprint(session: ShopperSession) -> str:
+    """Return a text that changes with everything the shopper does; that a popup was shown does not change it."""
+    acts, last = session.merge.dropped_events, 0
+    for events in session.events.values():
+        for event in events:
+            if event["type"] != "popup_shown":
+                acts += 1
+                last = max(last, event["ts"])
+    return f"{acts}.{last}.{session.items_in_cart}"

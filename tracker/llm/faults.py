@@ -1,0 +1,47 @@
+"""Why a model did not decide: every code that logs and records hold, each with its sentence for the shop's owner."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+
+class Fault(StrEnum):
+    """A code, such as `timeout`, which is stored and compared; `sentence` explains it to a person."""
+
+    sentence: str
+
+    def __new__(cls, code: str, sentence: str) -> Fault:
+        """Make the member of this code."""
+        fault = str.__new__(cls, code)
+        fault._value_ = code
+        fault.sentence = sentence
+        return fault
+
+    # The budget refused the call: no request was made.
+    BUDGET = "budget", "the day's budget for the model was used up"
+    BREAKER = "breaker", "the model had failed again and again and was left alone for a while"
+    RETRY_AFTER = "retry_after", "the model's server had asked for a pause"
+    UNAVAILABLE = "unavailable", "the calls could not be counted"
+
+    # The model was not asked for another reason.
+    COOL_DOWN = "cool_down", "the model had been asked about this session a short while before"
+    WAITED = "waited", "another question about the same session was under way"
+    BUSY = "busy", "as many questions as allowed were under way"
+
+    # The model was asked and gave no usable answer.
+    TIMEOUT = "timeout", "the model did not answer in time"
+    RATE_LIMITED = "rate_limited", "the model's server said: not now"
+    REFUSED = "refused", "the model's server refused the question; check the key and the model's name"
+    UNREACHABLE = "unreachable", "the model could not be reached"
+    UNUSABLE = "unusable", "the model answered nothing that could be used"
+    INVALID = "invalid", "the model answered something else than it was asked for"
+    FAILED = "failed", "the model gave no usable answer"
+
+
+_SENTENCES: Final = {fault.value: fault.sentence for fault in Fault}
+
+
+def sentence_for(code: str) -> str:
+    """Return the sentence for a stored code; the code itself if this version does not know it."""
+    return _SENTENCES.get(code, code)
