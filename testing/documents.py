@@ -71,7 +71,8 @@ def _in_table(text: str) -> str:
 def layers() -> str:
     """Return the layers that import-linter enforces, the upper one first."""
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-    (contract,) = (one for one in pyproject["tool"]["importlinter"]["contracts"] if one["type"] == "layers")
+    contracts = pyproject["tool"]["importlinter"]["contracts"]
+    (contract,) = (one for one in contracts if one.get("containers") == ["tracker"])
     named = [f"({layer})" if "|" in layer else layer for layer in contract["layers"]]
     return "\n".join(["```text", "\n  > ".join(named), "```"])
 

@@ -37,6 +37,7 @@ from tracker.decisions.shop.shop import FrequencyCaps, Shop
 from tracker.llm.port import ModelTimeoutError
 from tracker.sessions.merge import merge_sessions
 from tracker.sessions.model import Event, ShopperSession
+from tracker.sessions.store import UnknownSessionError
 from tracker.storage.json_file import JsonFileStore
 
 FREE_RETURNS = "Free returns within 30 days."

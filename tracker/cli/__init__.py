@@ -5,7 +5,7 @@ sessions.py    flask sessions: list, show, delete, prune, repair, compact
 moving.py      flask sessions export and import
 importing.py   the files that `flask sessions import` reads
 ask.py         flask ask
-advice.py      flask shop, flask explain, flask backtest
+decisions.py   flask shop, flask explain, flask backtest
 simulate.py    flask simulate
 """
 
@@ -15,8 +15,8 @@ from pathlib import Path
 
 from flask import Flask
 
-from tracker.cli.advice import backtest_command, explain_command, replay_command, shop_group
 from tracker.cli.ask import ask_command
+from tracker.cli.decisions import backtest_command, explain_command, former_backtest_command, shop_group
 from tracker.cli.sessions import sessions_group
 from tracker.cli.simulate import simulate_command
 from tracker.decisions.engine import Engine
@@ -31,5 +31,5 @@ def register_commands(app: Flask, store: SessionStore, engine: Engine, limits: S
     app.cli.add_command(shop_group(shop_file))
     app.cli.add_command(explain_command(store))
     app.cli.add_command(backtest_command(store, engine))
-    app.cli.add_command(replay_command(store, engine))
+    app.cli.add_command(former_backtest_command(store, engine))
     app.cli.add_command(simulate_command)

@@ -26,7 +26,7 @@ class BudgetRefusedError(Exception):
     """No call may be made now; `fault` is one of BUDGET, BREAKER, RETRY_AFTER and UNAVAILABLE."""
 
     def __init__(self, fault: Fault) -> None:
-        super().__init__(fault.sentence)
+        super().__init__(fault.explanation)
         self.fault = fault
 
 

@@ -1,4 +1,4 @@
-"""Why a model did not decide: every code that logs and records hold, each with its sentence for the shop's owner."""
+"""Why a model did not decide: every code that logs and records hold, each with its explanation for the shop's owner."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Final
 
 
 class Fault(StrEnum):
-    """A code, such as `timeout`, which is stored and compared; `sentence` explains it to a person."""
+    """A code, such as `timeout`, which is stored and compared; `explanation` explains it to a person."""
 
-    sentence: str
+    explanation: str
 
-    def __new__(cls, code: str, sentence: str) -> Fault:
+    def __new__(cls, code: str, explanation: str) -> Fault:
         """Make the member of this code."""
         fault = str.__new__(cls, code)
         fault._value_ = code
-        fault.sentence = sentence
+        fault.explanation = explanation
         return fault
 
     # The budget refused the call: no request was made.
@@ -39,9 +39,9 @@ class Fault(StrEnum):
     FAILED = "failed", "the model gave no usable answer"
 
 
-_SENTENCES: Final = {fault.value: fault.sentence for fault in Fault}
+_EXPLANATIONS: Final = {fault.value: fault.explanation for fault in Fault}
 
 
-def sentence_for(code: str) -> str:
-    """Return the sentence for a stored code; the code itself if this version does not know it."""
-    return _SENTENCES.get(code, code)
+def explanation_of(code: str) -> str:
+    """Return the explanation of a stored code; the code itself if this version does not know it."""
+    return _EXPLANATIONS.get(code, code)

@@ -9,7 +9,7 @@ from typing import Final
 from tracker.decisions.log.entry import LogEntry
 from tracker.decisions.log.session_log import DecisionLog
 from tracker.decisions.visit.signals import Stage, counted, signals_of
-from tracker.llm.faults import sentence_for
+from tracker.llm.faults import explanation_of
 from tracker.sessions.model import ShopperSession
 
 _STAGES: Final[dict[Stage, str]] = {
@@ -59,7 +59,7 @@ def _entry_lines(entry: LogEntry) -> Iterator[str]:
     pages = counted(signals.pages, "page")
     yield f"    at that time: {signals.items} in the cart, {_span(signals.dwell_s)} on {pages}"
     if entry.fault is not None:
-        yield f"    the rules decided, for {sentence_for(entry.fault)}"
+        yield f"    the rules decided, for {explanation_of(entry.fault)}"
     if entry.veto is not None:
         yield f"    the guardrails stopped it: {entry.veto}"
     if entry.call is None:

@@ -87,7 +87,7 @@ def backtest_command(store: SessionStore, engine: Engine) -> click.Command:
     return _backtest(store, engine, "backtest")
 
 
-def replay_command(store: SessionStore, engine: Engine) -> click.Command:
+def former_backtest_command(store: SessionStore, engine: Engine) -> click.Command:
     """Return `flask replay`, the name of `flask backtest` in 1.0.0: it works on, with a note."""
     return _backtest(store, engine, "replay")
 
