@@ -219,7 +219,8 @@ def checks(how_much: str, more: "list[str]") -> "list[tuple[str, list[str]]]":
     """Return (name, command) of every check, in order; `how_much` is fast, gate or thorough."""
     # worksteal: durations differ by a factor of a thousand, and a fixed split would leave one worker idle.
     tests = ["pytest", "-n", "2", "--dist", "worksteal"]
-    first = [("format", ["ruff", "format", "--check", "."]), ("lint", ["ruff", "check", "."])]
+    quick = {"format": "ruff format --check .", "lint": "ruff check .", "spelling": "codespell"}
+    first = [(name, command.split()) for name, command in quick.items()]
     if how_much == "fast":
         return [*first, ("unit tests", [*tests, "tests/unit", *more])]
     return [*first, ("types", ["mypy"]), ("imports", ["lint-imports", "--no-logo"]), ("tests", [*tests, *more])]

@@ -88,7 +88,7 @@ def test_fast_and_thorough_exclude_each_other() -> None:
 def test_fast_checks_format_lint_and_the_unit_tests_only() -> None:
     names, commands = zip(*run.checks("fast", []), strict=True)
 
-    assert names == ("format", "lint", "unit tests")
+    assert names == ("format", "lint", "spelling", "unit tests")
     assert "tests/unit" in commands[-1]
 
 
@@ -96,7 +96,7 @@ def test_fast_checks_format_lint_and_the_unit_tests_only() -> None:
 def test_the_other_runs_check_everything(how_much: str) -> None:
     names, commands = zip(*run.checks(how_much, []), strict=True)
 
-    assert names == ("format", "lint", "types", "imports", "tests")
+    assert names == ("format", "lint", "spelling", "types", "imports", "tests")
     assert not [part for part in commands[-1] if part.startswith("tests/")]
 
 
@@ -139,7 +139,7 @@ def run_checks(project: Path, *options: str, failing: str = "none") -> subproces
     (project / "requirements-dev.txt").write_text("# nothing\n", "utf-8")
     code = "import sys, run; run.set_up('requirements.txt', 'requirements-dev.txt')"
     subprocess.run([PYTHON_WITH_PIP, "-c", code], cwd=project, capture_output=True, check=True)
-    for name in ("ruff", "mypy", "lint-imports", "pytest"):
+    for name in ("ruff", "codespell", "mypy", "lint-imports", "pytest"):
         tool = project / ".venv" / "bin" / name
         tool.write_text(STAND_IN.format(python=sys.executable, failing=failing), "utf-8")
         tool.chmod(0o755)
@@ -152,7 +152,7 @@ def test_the_checks_run_in_order_and_the_last_line_sums_up_the_skips(project: Pa
 
     lines = done.stdout.splitlines()
     assert done.returncode == 0, done.stderr
-    assert [line.split()[1] for line in lines if line.startswith("ran")] == ["ruff", "ruff", "pytest"]
+    assert [line.split()[1] for line in lines if line.startswith("ran")] == ["ruff", "ruff", "codespell", "pytest"]
     assert "ran pytest -n 2 --dist worksteal tests/unit -x as fast" in lines
     assert lines[-1] == "All good, 2 skipped: no browser"
 
