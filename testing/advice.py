@@ -115,6 +115,9 @@ class MemoryStore:
     def prune(self, cutoff: int, progress: Progress | None = None) -> int:
         return 0
 
+    def problem(self) -> str | None:
+        return None
+
     def check(self) -> StoreCheck:
         return StoreCheck(len(self.sessions), 0)
 

@@ -114,7 +114,7 @@ class _PlainFormatter(logging.Formatter):
 def _is_news(record: logging.LogRecord) -> bool:
     # A failure of the store is what the command itself ends with.
     return record.levelno >= logging.WARNING and not (
-        record.levelno == logging.ERROR and record.name.startswith("tracker.sessions.")
+        record.levelno == logging.ERROR and record.name.startswith("tracker.storage.")
     )
 
 

@@ -36,7 +36,7 @@ def health_blueprint(store: SessionStore, notices: Callable[[], list[str]] = lis
         @blueprint.alt_response(503, schema=HealthSchema, description="The store cannot take a session now.")
         def get(self) -> tuple[dict[str, Any], int]:
             """Tell whether sessions can be kept now."""
-            problem = store.check().problem
+            problem = store.problem()
             about: dict[str, Any] = {"version": __version__}
             if noticed := notices():
                 about["notices"] = noticed
