@@ -86,10 +86,10 @@ def stored_sessions(count: int, size: int) -> Iterator[tuple[str, ShopperSession
 def write_file(path: Path, count: int, size: int = 1_000) -> None:
     """Write a session file with this number of sessions, as the service itself writes it."""
     with path.open("wb") as file:
-        file.write(text.HEAD)
+        file.write(text.HEADER)
         for number, (session_id, one) in enumerate(stored_sessions(count, size)):
-            file.write(text.joint(first=number == 0) + text.line(session_id, one.to_record()))
-        file.write(text.FOOT)
+            file.write(text.separator(first=number == 0) + text.line(session_id, one.to_record()))
+        file.write(text.FOOTER)
         # Otherwise the first measured flush would have to bring all of it to the disk.
         file.flush()
         os.fsync(file.fileno())

@@ -63,10 +63,18 @@ class MemoryStore:
             progress(len(old), len(old))
         return len(old)
 
+    def problem(self) -> str | None:
+        return "The store was closed." if self._is_closed else None
+
     def check(self) -> StoreCheck:
         with self._lock:
             size = sum(len(text) for text in self._records.values())
-            return StoreCheck(len(self._records), size, "The store was closed." if self._is_closed else None)
+            return StoreCheck(len(self._records), size, self.problem())
+
+    def content(self) -> str:
+        """Return everything that is kept, as text."""
+        with self._lock:
+            return "\n".join(self._records.values())
 
     def close(self) -> None:
         self._is_closed = True

@@ -92,11 +92,9 @@ def main() -> None:
     if scenario.startswith("naive"):
         write(NaiveStore(path, scenario.removeprefix("naive ")), notes, "naive", 4)
         return
-    if scenario == "first":
-        path = folder / "var" / "data" / "sessions.json"
     # Two stores of one process exclude each other as two processes do: each has its own descriptors.
     store, other = JsonFileStore(path, compact_from=1500 if scenario == "rewriting" else 1 << 20), JsonFileStore(path)
-    if scenario in {"first", "alone", "later"}:
+    if scenario in {"alone", "later"}:
         write(store, notes, scenario, 4)
     elif scenario in {"shared", "rewriting"}:
         work = [

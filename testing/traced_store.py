@@ -51,6 +51,7 @@ ACTS: dict[str, Callable[[JsonFileStore], object]] = {
     "compact": lambda store: store.compact(),
     "repair": lambda store: store.repair(),
     "rewrite behind": _rewrite_behind,
+    "problem": lambda store: store.problem(),
 }
 
 
@@ -58,6 +59,8 @@ ACTS: dict[str, Callable[[JsonFileStore], object]] = {
 class Outcome:
     act: str = "killed"
     """ok, or the name of the exception; "killed" when the child did not live to tell."""
+    told: str = ""
+    """The problem, for the act that asks for it."""
     found: dict[str, dict[str, int]] = field(default_factory=dict)
     """The events that the same store gave after the act, by session."""
     read: str = "killed"
@@ -76,7 +79,13 @@ def _attempt(work: Callable[[], object]) -> str:
 
 def _child(act: str, path: Path) -> Outcome:
     store = JsonFileStore(path, compact_from=500 if act == "rewrite behind" else 1 << 20)
-    outcome = Outcome(act=_attempt(lambda: ACTS[act](store)))
+    outcome = Outcome()
+
+    def work() -> None:
+        told = ACTS[act](store)
+        outcome.told = told if isinstance(told, str) else ""
+
+    outcome.act = _attempt(work)
 
     def read() -> None:
         outcome.found = {session_id: dict(names(store.get(session_id))) for session_id in (ANNA, BERT)}

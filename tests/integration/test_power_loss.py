@@ -199,7 +199,6 @@ def _quiet(caplog: pytest.LogCaptureFixture) -> None:
 @pytest.mark.parametrize(
     ("start", "scenario"),
     [
-        (nothing, "first"),
         (nothing, "alone"),
         (empty, "alone"),
         (sound, "alone"),
@@ -226,11 +225,10 @@ def test_a_power_failure_at_any_moment_loses_nothing_that_was_acknowledged(
     disk = Disk.watch(root)
     run(disk, scenario, tmp_path / "strace")
     assert len(disk.promises) >= 2
-    file = "var/data/sessions.json" if scenario == "first" else "sessions.json"
     kept = set() if start in {nothing, empty, torn_at_once} else set(SESSIONS)
     kept -= {SESSIONS[1]} if scenario == "delete" else set()
     opens = repair_and_open if start is damaged else open_store
-    tally = fail_everywhere(disk, state_folder, opens, file, kept)
+    tally = fail_everywhere(disk, state_folder, opens, "sessions.json", kept)
     print(f"{tally.moments} moments, {tally.states} states, {tally.different} of them different")
     assert tally.unreadable == []
     assert tally.broken == []

@@ -30,9 +30,6 @@ OF_THE_FIELD = {
 }
 """Folder and word: keys of OpenAPI, of Groq's answers, of a model's answer and of stored decisions."""
 
-NOT_RENAMED_YET: set[str] = {"storage"}
-"""Parts of tracker/ with retired words. A part that has none any more fails its test until it is taken out of here."""
-
 
 # --- Decisions --------------------------------------------------------------------------------------------------------
 
@@ -64,10 +61,7 @@ def test_links_inside_the_project_lead_somewhere(page: Path) -> None:
     assert [target for target in targets if target not in {"", "file"} and not (page.parent / target).exists()] == []
 
 
-PARTS_TO_COME = pytest.mark.xfail(reason="it names modules that arrive with other branches")
-
-
-@pytest.mark.parametrize("page", ["glossary.md", pytest.param("architecture.md", marks=PARTS_TO_COME)])
+@pytest.mark.parametrize("page", ["glossary.md", "architecture.md"])
 def test_paths_that_a_document_names_exist(page: str) -> None:
     named = re.findall(r"`((?:tracker|testing|tests|bench|docs)/[^`\s]*)`", (DOCS / page).read_text("utf-8"))
 
@@ -116,8 +110,7 @@ def parts() -> Iterator[object]:
     """Yield every package and module right below tracker/, marked where it is expected to fail."""
     for path in sorted((ROOT / "tracker").iterdir()):
         if path.suffix == ".py" or (path / "__init__.py").exists():
-            marks = [pytest.mark.xfail(reason="not renamed yet")] if path.name in NOT_RENAMED_YET else []
-            yield pytest.param(path, id=path.name, marks=marks)
+            yield pytest.param(path, id=path.name)
 
 
 @pytest.mark.parametrize("part", list(parts()))

@@ -92,6 +92,8 @@ def _add_removing(group: AppGroup, store: SessionStore) -> None:
         """Delete one session, and every trace of it in the file."""
         if not store.delete(session_id):
             raise RefusedError(f"No session {session_id} is stored.")
+        if isinstance(store, JsonFileStore):
+            store.sweep()  # Its lines are gone when the command says so, not a minute later.
         done(for_machines, f"deleted {session_id}", deleted=session_id)
 
     @group.command("prune")

@@ -36,7 +36,7 @@ def health_blueprint(store: SessionStore, notices: Callable[[], list[str]] = lis
     @answers(HealthSchema, status=503, description="The store cannot take a session now.")
     def health() -> tuple[dict[str, Any], int]:
         """Check whether sessions can be kept now."""
-        problem = store.check().problem
+        problem = store.problem()
         answer: dict[str, Any] = {"version": __version__}
         if noticed := notices():
             answer["notices"] = noticed
