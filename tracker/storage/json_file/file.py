@@ -31,9 +31,9 @@ CANNOT_WRITE = "The sessions cannot be written: the disk is full or refuses to w
 _PIECE = 1 << 20
 """Larger files are read in pieces. (Mapped, a file that is cut meanwhile would kill the process with SIGBUS.)"""
 
-PARSED_TAIL = 64 << 20
+PARSED_TAIL = 32 << 20
 """At opening, so many bytes at the end are parsed: only there can a crash have left anything. Lines before were flushed
-long ago; they are parsed when they are read. (A GB in 4 s of CPU instead of 13.)"""
+long ago; they are parsed when they are read. (A GB in 6 s of CPU instead of 13.)"""
 
 _PROBE = b" " * 4096
 

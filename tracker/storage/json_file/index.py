@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from itertools import accumulate, chain, compress, islice
 from operator import mul, sub
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from tracker.storage.json_file.text import HEADER, separator
 
@@ -50,8 +50,8 @@ class Index:
         self.tombstones: list[int] = []
         """The positions of tombstones: lines of the deleted sessions may still stand before them."""
         self._next_number = 0
-        self._blocks: list[tuple[int, int]] = []
-        """(oldest, newest) time in each full block of lines; computed when a page is asked for."""
+        self._blocks: list[_Block] = []
+        """Each full block of lines, for the list of sessions: computed when a page is asked for."""
 
     def __len__(self) -> int:
         """Return the number of lines, dead ones included."""
@@ -68,32 +68,38 @@ class Index:
 
     def add(self, keys: list[bytes], lengths: list[int], times: list[int | None]) -> None:
         """Add lines that follow the last one; a time of None marks a tombstone."""
-        starts, alive, replaced, table = self.starts, self.alive, self.replaced, self._table
-        start = self.end + _BETWEEN if starts else _FIRST
-        latest = self.times[-1] if starts else 0
-        for key, length, time in zip(keys, lengths, times, strict=True):
-            number = self._next_number
-            self._next_number += 1
-            starts.append(start)
-            self.numbers.append(number)
-            old = table.remove(key) if time is None else table.put(key, number, self._position)
-            before = -1 if old is None else self._position(old)
-            if before >= 0:
-                alive[before] = 0
-                self.sessions -= 1
-                self.live_bytes -= starts[before + 1] - _BETWEEN - starts[before]
-            replaced.append(before if before >= 0 else _NONE)
-            if time is None:
-                alive.append(0)
-                self.tombstones.append(len(starts) - 1)
-            else:
-                latest = time
-                alive.append(1)
-                self.sessions += 1
-                self.live_bytes += length
-            self.times.append(latest)
-            start += length + _BETWEEN
-        self.end = start - _BETWEEN if keys else self.end
+        if None in times:
+            for key, length, time in zip(keys, lengths, times, strict=True):
+                if time is not None:
+                    self._add([key], [length], [time])
+                else:
+                    self._add([key], [length], [self.times[-1] if self.times else 0])
+                    self.tombstones.append(len(self) - 1)
+                    self._kill(len(self) - 1)
+                    self._table.remove(key)
+        elif keys:
+            self._add(keys, lengths, cast("list[int]", times))
+
+    def _add(self, keys: list[bytes], lengths: list[int], times: list[int]) -> None:
+        first, number, count = len(self), self._next_number, len(keys)
+        self.starts.extend(accumulate(map(_BETWEEN.__add__, lengths), initial=self.end + _BETWEEN if first else _FIRST))
+        self.end = self.starts.pop() - _BETWEEN
+        self.times.extend(times)
+        self._next_number += count
+        self.numbers.extend(range(number, self._next_number))
+        self.replaced.extend([_NONE] * count)
+        self.alive += b"\1" * count
+        self.sessions += count
+        self.live_bytes += sum(lengths)
+        for place, old in self._table.put_all(keys, number, self._position):
+            if (before := self._position(old)) >= 0:
+                self.replaced[first + place] = before
+                self._kill(before)
+
+    def _kill(self, position: int) -> None:
+        self.alive[position] = 0
+        self.sessions -= 1
+        self.live_bytes -= self.place(position).length
 
     def find(self, key: bytes) -> Place | None:
         """Return where the session's live line stands."""
@@ -118,34 +124,29 @@ class Index:
 
         Lines stand nearly in order of time: only as many blocks of lines are sorted as the caller's page needs.
         """
-        view = self._snapshot()
-        count = len(view)
-        blocks = [
-            *self._full_blocks(),
-            *([_range_of(view.times, len(view) - count % _BLOCK)] if count % _BLOCK else []),
-        ]
-        order = [number for number, (oldest, _) in enumerate(blocks) if before is None or oldest <= before]
-        order.sort(key=lambda number: blocks[number][1], reverse=True)
-        return view._merged(order, [blocks[number][1] for number in order], before)
+        full = len(self) // _BLOCK
+        self._blocks += [_block(self.times, number) for number in range(len(self._blocks), full)]
+        last = [_block(self.times, full)] if len(self) % _BLOCK else []
+        newest_last = sorted(self._blocks + last)
+        return self._snapshot()._merged(newest_last, before)
 
-    def _merged(self, order: list[int], newest: list[int], before: int | None) -> Iterator[list[Place]]:
+    def _merged(self, blocks: list[_Block], before: int | None) -> Iterator[list[Place]]:
+        times, alive = self.times, self.alive
         heap: list[tuple[int, int]] = []
-        for number, bound in zip(order, chain(newest[1:], (-1,)), strict=False):
-            first = number * _BLOCK
-            for position in range(first, min(first + _BLOCK, len(self.alive))):
-                if self.alive[position] and (before is None or self.times[position] <= before):
-                    heapq.heappush(heap, (-self.times[position], position))
+        while blocks:
+            _newest, oldest, number = blocks.pop()
+            if before is not None and oldest > before:
+                continue
+            positions = range(number * _BLOCK, min((number + 1) * _BLOCK, len(alive)))
+            heap += [(-times[one], one) for one in positions if alive[one] and (before is None or times[one] <= before)]
+            heapq.heapify(heap)
+            bound = blocks[-1].newest if blocks else -1
             while heap and -heap[0][0] > bound:
-                time = heap[0][0]
-                group = []
+                time, position = heapq.heappop(heap)
+                group = [self.place(position)]
                 while heap and heap[0][0] == time:
                     group.append(self.place(heapq.heappop(heap)[1]))
                 yield group
-
-    def _full_blocks(self) -> list[tuple[int, int]]:
-        full = len(self) // _BLOCK
-        self._blocks += [_range_of(self.times, number * _BLOCK) for number in range(len(self._blocks), full)]
-        return self._blocks
 
     def _snapshot(self) -> Index:
         """Return the index as it is now; the columns only grow, so they are shared, but for what is alive."""
@@ -194,9 +195,17 @@ class Index:
         return new
 
 
-def _range_of(times: array[int], first: int) -> tuple[int, int]:
-    block = times[first : first + _BLOCK]
-    return min(block), max(block)
+class _Block(NamedTuple):
+    """The times of some lines that stand together."""
+
+    newest: int
+    oldest: int
+    number: int
+
+
+def _block(times: array[int], number: int) -> _Block:
+    block = times[number * _BLOCK : (number + 1) * _BLOCK]
+    return _Block(max(block), min(block), number)
 
 
 class _Table:
@@ -231,37 +240,48 @@ class _Table:
         end = bucket.find(b"\n", begin)
         return int(bucket[begin:end] if end >= 0 else bucket[begin:])
 
-    def put(self, key: bytes, number: int, position: Callable[[int], int]) -> int | None:
-        """Set the number of a key; return the one it had. `position` is below 0 for numbers of lines that are gone."""
-        bucket, entry = self._bucket(key), b"\n" + key + b"\0"
-        found = bucket.find(entry)
-        if found >= 0:
-            begin = found + len(entry)
-            end = bucket.find(b"\n", begin)
-            end = end if end >= 0 else len(bucket)
-            old = int(bucket[begin:end])
-            bucket[begin:end] = b"%d" % number
-            return old
-        if bucket.count(b"\n") > 3 * self._FULL:
-            # A prune leaves out lines without their keys; they go when they would make a bucket long.
-            known = [one for one in bucket.split(b"\n")[1:] if position(int(one[one.index(b"\0") + 1 :])) >= 0]
-            self._count -= bucket.count(b"\n") - len(known)
-            bucket[:] = b"".join(b"\n" + one for one in known)
-        bucket += b"%b%d" % (entry, number)
-        self._count += 1
-        if self._count > self._FULL * len(self._buckets):
-            self._grow()
-        return None
+    def put_all(self, keys: list[bytes], number: int, position: Callable[[int], int]) -> Iterator[tuple[int, int]]:
+        """Give the keys ascending numbers from `number` on; return (place among the keys, old number) of known ones.
 
-    def remove(self, key: bytes) -> int | None:
-        """Forget a key; return the number it had."""
-        number = self.get(key)
-        if number is not None:
-            bucket, entry = self._bucket(key), b"\n%b\0%d" % (key, number)
-            begin = bucket.find(entry)
-            del bucket[begin : begin + len(entry)]
+        `position` is below 0 for numbers of lines that are gone.
+        """
+        buckets, mask, split = self._buckets, self._base - 1, self._split
+        for place, key in enumerate(keys):
+            where = hash(key) & mask
+            bucket = buckets[where] if where >= split else self._bucket(key)
+            entry = b"\n%b\0" % key
+            found = bucket.find(entry)
+            if found >= 0:
+                begin = found + len(entry)
+                end = bucket.find(b"\n", begin)
+                end = end if end >= 0 else len(bucket)
+                old = int(bucket[begin:end])
+                bucket[begin:end] = b"%d" % (number + place)
+                yield place, old
+                continue
+            if len(bucket) > 4 * self._FULL * len(entry):
+                self._purge(bucket, position)
+            bucket += b"%b%d" % (entry, number + place)
+            self._count += 1
+            if self._count > self._FULL * len(buckets):
+                self._grow()
+                mask, split = self._base - 1, self._split
+
+    def _purge(self, bucket: bytearray, position: Callable[[int], int]) -> None:
+        """Forget keys of lines that are gone: a prune leaves lines out without knowing their keys."""
+        entries = bucket.split(b"\n")[1:]
+        known = [one for one in entries if position(int(one[one.index(b"\0") + 1 :])) >= 0]
+        self._count -= len(entries) - len(known)
+        bucket[:] = b"".join(b"\n" + one for one in known)
+
+    def remove(self, key: bytes) -> None:
+        """Forget a key."""
+        bucket, entry = self._bucket(key), b"\n%b\0" % key
+        begin = bucket.find(entry)
+        if begin >= 0:
+            end = bucket.find(b"\n", begin + len(entry))
+            del bucket[begin : end if end >= 0 else len(bucket)]
             self._count -= 1
-        return number
 
     def _grow(self) -> None:
         entries = self._buckets[self._split].split(b"\n")[1:]

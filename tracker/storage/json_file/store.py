@@ -98,11 +98,10 @@ class JsonFileStore:
         with plain_errors(self._shared):
             file, groups = self._shared.know(lambda file: file.index.newest_first(newest))
             for group in groups:
-                # Sessions of one time stand in the order of their ids, which the index does not hold.
-                of_one_time = [(file.id_at(place), place) for place in group]
-                for session_id, place in sorted(of_one_time, reverse=True):
-                    session = _session(session_id, self._read(file, place, session_id))
-                    if before is None or (session.updated_at, session_id) < before:
+                # Sessions of one time come in the order of their ids, which the index does not hold.
+                for place in group if len(group) == 1 else sorted(group, key=file.id_at, reverse=True):
+                    session = _session(*file.read_any(place))
+                    if before is None or (session.updated_at, session.session) < before:
                         yield session
 
     def prune(self, cutoff: int, progress: Progress | None = None) -> int:

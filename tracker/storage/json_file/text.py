@@ -106,25 +106,25 @@ class Scan:
         """Whether nothing but the footer follows."""
 
     def _read(self, pieces: list[bytes], place: int, trusts: bool) -> None:
-        last = len(pieces) - 1
-        for number, piece in enumerate(pieces):
-            length = len(piece) - piece.endswith(b",")
-            found = _OWN_LINE.match(piece) if trusts and number < last else None
-            if found is not None and piece.endswith(b"}", 0, length):
-                self.keys.append(found[1])
-                self.times.append(int(found[2]))
-            else:
-                try:
-                    whole, session_id, record = _read_first(piece)
-                    key, at = key_of(session_id), None if record is None else updated_at(record)
-                except (ValueError, TypeError, RecursionError):
-                    return
-                self.keys.append(key)
-                self.times.append(at)
-                length = len(whole)
-            self.lengths.append(length)
-            self.end = place + length
-            if length + 1 != len(piece) or number == last:
+        begun = list(map(_OWN_LINE.match, pieces[:-1])) if trusts else []
+        if begun and all(begun) and all(piece.endswith(b"},") for piece in pieces[:-1]):
+            # All but the last one, of which no newline shows that it is whole.
+            self.keys = [line[1] for line in begun if line]
+            self.times = [int(line[2]) for line in begun if line]
+            self.lengths = [len(piece) - 1 for piece in pieces[:-1]]
+            self.end = place + sum(map(len, pieces[:-1])) + len(begun) - 2
+            place, pieces = self.end + 2, pieces[-1:]
+        for number, piece in enumerate(pieces, 1):
+            try:
+                line, session_id, record = _read_first(piece)
+                key, at = key_of(session_id), None if record is None else updated_at(record)
+            except (ValueError, TypeError, RecursionError):
+                return
+            self.keys.append(key)
+            self.times.append(at)
+            self.lengths.append(len(line))
+            self.end = place + len(line)
+            if len(line) + 1 != len(piece) or number == len(pieces):
                 return  # No comma and newline follow.
             place = self.end + len(separator(first=False))
 
