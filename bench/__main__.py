@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import parts, report, serving, storing
+from bench import parts, report, serving, store_care, storing
 from bench.load import Load, require_wrk
 from bench.measure import Section, say
 from bench.serving import Plan
@@ -34,11 +34,26 @@ def _sections(plan: Plan, quick: bool, large: bool) -> dict[str, Callable[[], Se
         "start": lambda: storing.start(plan, sessions),
         "compaction": lambda: storing.compaction(plan, sessions),
         "growing": lambda: storing.growing(plan),
+        "owner": lambda: store_care.owner(plan, sessions),
+        "system": lambda: store_care.system(plan, sessions),
+        "takeover": lambda: store_care.takeover(plan, sessions // 20),
         "validation": lambda: parts.validation(plan),
         "parts": lambda: parts.parts(plan),
     }
     if quick:
-        for slow in ("one-worker", "size", "naive", "ask", "script", "start", "compaction", "growing"):
+        for slow in (
+            "one-worker",
+            "size",
+            "naive",
+            "ask",
+            "script",
+            "start",
+            "compaction",
+            "growing",
+            "owner",
+            "system",
+            "takeover",
+        ):
             del every[slow]
     return every
 

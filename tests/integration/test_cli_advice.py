@@ -143,13 +143,13 @@ def test_replay_is_backtest_by_its_name_of_1_0_0_with_a_note(app: Flask) -> None
         assert by_new_name.stderr == ""
 
 
-def test_explain_passes_over_damaged_decisions_and_says_so(app: Flask, tmp_path: Path) -> None:
+def test_explain_passes_over_damaged_decisions_and_says_so(app: Flask, make_app: MakeApp, tmp_path: Path) -> None:
     visit(app, "in-cart-0001", 7, {"/cart": 133_000}, ("/cart", 60, "view"))
-    path = tmp_path / "sessions.json"
-    sessions = json.loads(path.read_bytes())
+    sessions = json.loads((tmp_path / "sessions.json").read_bytes())
     sessions["in-cart-0001"]["decisions"]["entries"].insert(0, {"at": "yesterday"})
-    path.write_text(json.dumps(sessions), "utf-8")
-    story = run(app, "explain", "in-cart-0001").stdout
+    edited = tmp_path / "edited.json"
+    edited.write_text(json.dumps(sessions), "utf-8")
+    story = run(make_app(storage_file=edited), "explain", "in-cart-0001").stdout
     assert "Left out: 1 decision in this session's log that cannot be read." in story
     assert f'showed "{FREE_RETURNS}"' in story
 

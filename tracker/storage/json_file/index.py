@@ -187,8 +187,11 @@ class Index:
         # Only lines that are added from now on are asked what they replaced.
         new.replaced = array("I", [_NONE]) * len(new.starts)
         new.sessions = new.alive.count(1)
-        lengths = map(sub, chain(islice(new.starts, 1, None), [following]), new.starts)
-        new.live_bytes = sum(compress(lengths, new.alive)) - _BETWEEN * new.sessions
+        new.live_bytes = following - _FIRST - _BETWEEN * len(new)
+        dead = new.alive.find(0)
+        while dead >= 0:
+            new.live_bytes -= new.place(dead).length
+            dead = new.alive.find(0, dead + 1)
         shift = copied.count(1) - len(copied)
         new.tombstones = [position + shift for position in self.tombstones if position >= len(copied)]
         new._next_number = self._next_number

@@ -23,6 +23,9 @@ _LOOK_AGAIN_S = 60.0
 """After a line that was not as it was written the file is read anew; not again within this time."""
 
 
+_FAR_BEHIND = 1 << 16
+
+
 class Locks:
     """Every lock of the store, in the one order in which they are taken: a holder takes only those further down.
 
@@ -89,10 +92,12 @@ class KnownFile:
             return self.look()
         return status
 
-    def is_replaced(self) -> bool:
-        """Return whether the file of this name is another one than the one that is known, or none."""
-        status = self.look()
-        return status is None or self._file is None or identity(status) != self._file.identity
+    def is_far_behind(self) -> bool:
+        """Return whether catching up takes so long that it is better done without the file lock."""
+        status, known = self.look(), self._file
+        if known is None or status is None or identity(status) != known.identity:
+            return True
+        return status.st_size > known.size + _FAR_BEHIND
 
     def index(self) -> Index | None:
         """Return what is known of the file, if anything is."""

@@ -100,7 +100,7 @@ def judge(file: SessionFile) -> text.Tail:
 def begin_empty(file: SessionFile) -> bool:
     """Make a file of nothing but white space, made by a person or by a crash of another system, an empty store."""
     size = os.fstat(file.fd).st_size
-    if size > 1 << 20 or os.pread(file.fd, size, 0).strip():
+    if size > 1 << 20 or os.pread(file.fd, size, 0).strip(b" \t\r\n"):
         return False
     os.pwrite(file.fd, text.EMPTY, 0)
     os.ftruncate(file.fd, len(text.EMPTY))

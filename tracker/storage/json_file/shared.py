@@ -99,21 +99,22 @@ class SharedFile(KnownFile):
         What takes long is done before others are made to wait: opening a file, and writing it anew where it must be.
         `rewrites`: the caller writes it anew itself.
         """
-        for _ in range(5):
+        for _ in range(20):
             self._refuse_if_closed()
             if not self._is_cleared:
                 remove_leftover(self.path)
                 self._is_cleared = True
             with self.locks.memory:
-                if self.is_replaced() and self.catch_up(settled=False) is not State.MISSING:
+                if self.is_far_behind() and self.catch_up(settled=False) is not State.MISSING:
                     until = None  # The time that took is not counted.
             lock = self.locks.file
             limit = until if until is not None else time.monotonic() + lock.timeout
             with lock.held(limit):
-                file = self._file
-                if file is None or lock is not self.locks.file:
-                    remedy: _Remedy | None = self._create if self.look() is None else _again
-                else:
+                file, status = self._file, self.look()
+                remedy: _Remedy | None = _again
+                if status is None:
+                    remedy = self._create
+                elif file is not None and lock is self.locks.file and identity(status) == file.identity:
                     with file.held(limit):
                         with self.locks.memory:
                             remedy = self._settle(file)
@@ -132,11 +133,7 @@ class SharedFile(KnownFile):
         The file lock is held. Raises StoreDamagedError, and nothing was changed, where it was no crash.
         """
         state = self.catch_up(settled=True)
-        if state is State.MISSING:
-            log.error("the session file was deleted by another's hand; a new one is begun")
-            self._file = None
-            return self._create
-        if self._file is not file:
+        if state is State.MISSING or self._file is not file:
             return _again
         file.open_to_write(self.path)
         note = self.note() if state is not State.WHOLE or not file.is_settled else {}
@@ -212,6 +209,9 @@ class SharedFile(KnownFile):
     def _create(self) -> None:
         with Rewrite(self.path, SHORT_PATIENCE_S) as rewrite, self.locks.file.held():
             if self.look() is None:
+                if self._file is not None:
+                    log.error("the session file was deleted by another's hand; a new one is begun")
+                    self._file = None
                 rewrite.finish()
                 self._publish(rewrite)
 

@@ -169,7 +169,7 @@ class Tail(Enum):
 _TORN_LINE = re.compile(rb',\}?|(?:,?\n(?:"[^\n]*)?)?')
 _OLD_FOOTER = re.compile(rb'(?:\n\n"|\n\}["\w.-])[^\n]*')
 """A footer that stayed, or its first byte because a sector ends there, where a line was written over it."""
-_ONLY_A_FOOTER = re.compile(rb"\s*\}?\s*")
+_ONLY_A_FOOTER = re.compile(rb"[ \t\r\n]*\}?[ \t\r\n]*")
 _FIRST_KEY = re.compile(rb'\n"([^"\\\0\n]*)')
 
 
