@@ -13,11 +13,12 @@ from tracker.config import Config, load_config
 from tracker.decisions.eligibility import Holdout
 from tracker.decisions.engine import Engine
 from tracker.decisions.shop.live_file import ShopFile
+from tracker.durable.cell import FileCell
 from tracker.ingest.blueprint import ingest_blueprint
 from tracker.ingest.events import EventLimits
 from tracker.llm.budget import DailyLimits
-from tracker.llm.budget_file import FileBudget
 from tracker.llm.groq_client import GroqClient
+from tracker.llm.shared_budget import SharedBudget
 from tracker.ops.health import health_blueprint
 from tracker.owner.blueprint import owner_blueprint
 from tracker.sessions.merge import SessionLimits
@@ -102,10 +103,8 @@ def _engine(config: Config, store: SessionStore, shop: ShopFile) -> Engine:
         model = GroqClient(
             config.groq_api_key, config.groq_base_url, config.groq_model, max_calls=config.model_calls_at_once
         )
-    budget = FileBudget(
-        config.storage_file.with_name(config.storage_file.name + ".allowance"),
-        DailyLimits(calls=config.model_daily_calls, tokens=config.model_daily_tokens),
-    )
+    cell = FileCell(config.storage_file.with_name(config.storage_file.name + ".allowance"))
+    budget = SharedBudget(cell, DailyLimits(calls=config.model_daily_calls, tokens=config.model_daily_tokens))
     return Engine(
         store,
         shop,

@@ -32,9 +32,10 @@ from testing.gunicorn_server import wait_until
 from tests.integration.conftest import MakeApp, StartServer
 from tracker.decisions.engine import Engine
 from tracker.decisions.log.session_log import DecisionLog
+from tracker.durable.cell import FileCell
 from tracker.llm.budget import DailyLimits
-from tracker.llm.budget_file import FileBudget
 from tracker.llm.groq_client import GroqClient
+from tracker.llm.shared_budget import SharedBudget
 from tracker.sessions.model import ShopperSession
 from tracker.sessions.store import SessionStore
 from tracker.storage.json_file import JsonFileStore
@@ -51,7 +52,7 @@ class Service:
     client: FlaskClient
     store: SessionStore
     clock: Clock
-    budget: FileBudget
+    budget: SharedBudget
 
     def ask(self, session: str = ANNA) -> Any:
         response = self.client.post("/askai", data=session)
@@ -82,8 +83,8 @@ def engine_on(
     calls: int = MUCH,
     tokens: int = MUCH,
     **options: Any,
-) -> tuple[Engine, FileBudget]:
-    budget = FileBudget(folder / "count", DailyLimits(calls=calls, tokens=tokens))
+) -> tuple[Engine, SharedBudget]:
+    budget = SharedBudget(FileCell(folder / "count"), DailyLimits(calls=calls, tokens=tokens))
     url = groq if isinstance(groq, str) else groq.base_url
     model = GroqClient("gsk_test", url, "openai/gpt-oss-20b")
     return Engine(store, FixedShop(SHOP), model=model, budget=budget, clock=clock, **options), budget
@@ -238,7 +239,7 @@ def test_many_questions_and_a_restart_never_exceed_the_daily_budget(
             with context.Pool(4) as pool:
                 arguments = [(tmp_path, groq.base_url, part, some, calls, tokens) for part in range(4)]
                 asked += sum(pool.starmap(_ask_many, arguments))
-        spent = FileBudget(tmp_path / "count", DailyLimits(calls=calls, tokens=tokens)).spent()
+        spent = SharedBudget(FileCell(tmp_path / "count"), DailyLimits(calls=calls, tokens=tokens)).spent()
         assert asked == SESSIONS * rounds
         assert groq.calls <= spent[0] <= calls
         assert groq.calls * 696 <= spent[1] <= tokens

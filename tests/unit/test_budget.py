@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tracker.durable.cell import FileCell
 from tracker.llm.budget import (
     BREAK_AFTER,
     BREAK_MS,
@@ -21,7 +22,7 @@ from tracker.llm.budget import (
     DailyLimits,
     Reservation,
 )
-from tracker.llm.budget_file import FileBudget
+from tracker.llm.shared_budget import SharedBudget
 
 NOON = 1_790_000_000_000
 DAY_MS = 86_400_000
@@ -29,8 +30,8 @@ MIDNIGHT = NOON // DAY_MS * DAY_MS + DAY_MS
 MUCH = 10**9
 
 
-def budget_in(folder: Path, calls: int = 1000, tokens: int = MUCH) -> FileBudget:
-    return FileBudget(folder / "count", DailyLimits(calls=calls, tokens=tokens))
+def budget_in(folder: Path, calls: int = 1000, tokens: int = MUCH) -> SharedBudget:
+    return SharedBudget(FileCell(folder / "count"), DailyLimits(calls=calls, tokens=tokens))
 
 
 def refused(reserve: Callable[[], object]) -> str | None:
@@ -108,7 +109,7 @@ def test_budgets_are_exact_under_four_processes_with_four_threads_each(
     with context.Pool(4) as pool:
         results = [pool.apply_async(_four_threads, (path, calls, tokens)) for _ in range(4)]
         assert sum(result.get(60) for result in results) == expected
-    spent_calls, spent_tokens = FileBudget(path, DailyLimits(calls=1, tokens=1)).spent()
+    spent_calls, spent_tokens = SharedBudget(FileCell(path), DailyLimits(calls=1, tokens=1)).spent()
     assert (spent_calls, spent_tokens) == (expected, expected * 100)
 
 
@@ -119,7 +120,7 @@ def _four_threads(path: Path, calls: int, tokens: int) -> int:
 
 def _reserve_all(path: Path, calls: int, tokens: int) -> int:
     """Return the number of reservations until the budget is used up; a busy file refuses too, without an end."""
-    budget = FileBudget(path, DailyLimits(calls=calls, tokens=tokens))
+    budget = SharedBudget(FileCell(path), DailyLimits(calls=calls, tokens=tokens))
     reservations: list[Reservation] = []
     while (code := refused(lambda: reservations.append(budget.reserve(100, NOON)))) != "budget":
         if code is None:
@@ -235,7 +236,7 @@ def test_a_damaged_file_refuses_every_call_and_is_left_as_it_is(tmp_path: Path, 
 def test_a_file_that_cannot_be_written_refuses_every_call(tmp_path: Path) -> None:
     (tmp_path / "count.new").mkdir()
     assert refused(lambda: budget_in(tmp_path).reserve(1, NOON)) == "unavailable"
-    nowhere = FileBudget(tmp_path / "no such folder" / "count", DailyLimits(calls=9, tokens=MUCH))
+    nowhere = SharedBudget(FileCell(tmp_path / "no such folder" / "count"), DailyLimits(calls=9, tokens=MUCH))
     assert refused(lambda: nowhere.reserve(1, NOON)) == "unavailable"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -81,15 +82,13 @@ class FileCell:
         try:
             fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
             try:
-                written = os.write(fd, value)
+                if os.write(fd, value) != len(value):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 os.fdatasync(fd)
             finally:
                 os.close(fd)
-            if written != len(value):
-                raise CellError("the value was written in part only")
             new.replace(self._path)
-        except (OSError, CellError) as error:
+        except OSError as error:
             with contextlib.suppress(OSError):
                 new.unlink()
-            why = error.strerror if isinstance(error, OSError) else error
-            raise CellError(f"the value cannot be written ({why})") from error
+            raise CellError(f"the value cannot be written ({error.strerror})") from error

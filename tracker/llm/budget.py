@@ -1,6 +1,6 @@
 """The budget for a model's calls as plain arithmetic: calls and tokens a day, a circuit breaker, the server's pauses.
 
-`BudgetState` is frozen: each transition returns the next state and touches no file; see `budget_file` for the storage.
+`BudgetState` is frozen: each transition returns the next state and touches no file; `shared_budget` keeps it in a cell.
 A call is reserved before it is made, with the most tokens that it can take, and settled afterwards. So a crash can
 waste a call, but never lets one more through.
 """
