@@ -16,7 +16,7 @@ import orjson
 
 from bench import bodies
 from bench.measure import Promise, Rounds, Sample, Section, Spread, interleave, say
-from bench.pydantic_shapes import SameRules, ShapeOnly
+from bench.peers.pydantic_shapes import SameRules, ShapeOnly
 from bench.serving import Plan
 from tracker.app import create_app
 from tracker.config import Config

@@ -19,8 +19,8 @@ from testing.fake_groq import FakeGroq
 from testing.gunicorn_server import GunicornServer, wait_until
 
 _ASKED = 100_000
-SERVICE = ("bench.apps:service()",)
-NAIVE = ("-k", "asgi", "bench.naive:app")
+SERVICE = ("bench.peers.apps:service()",)
+NAIVE = ("-k", "asgi", "bench.peers.naive:app")
 HANGING = 16
 
 
@@ -76,7 +76,7 @@ def ingest(plan: Plan) -> Section:
     repeating = plan.visit("repeating", count=5, of=10, repeats=145)
     post = plan.load.visits
     with ExitStack() as stack:
-        bare = stack.enter_context(plan.server("bare", args=("bench.apps:bare",)))
+        bare = stack.enter_context(plan.server("bare", args=("bench.peers.apps:bare",)))
         servers = {
             size: stack.enter_context(plan.server(f"ingest-{size}", stored=size)) for size in sorted({0, *plan.sizes})
         }

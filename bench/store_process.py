@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from bench.sqlite_store import SqliteStore
+from bench.peers.sqlite_store import SqliteStore
 from tracker.sessions.model import ShopperSession
 from tracker.sessions.store import Change, StoreBusyError
 from tracker.storage.json_file import JsonFileStore

@@ -15,8 +15,8 @@ from typing import Any
 
 from bench import bodies
 from bench.measure import Promise, Sample, Section, Spread, interleave, say
+from bench.peers.sqlite_store import SqliteStore
 from bench.serving import Plan
-from bench.sqlite_store import SqliteStore
 from bench.store_process import THREADS
 from testing.gunicorn_server import GunicornServer
 from tracker.sessions.merge import merge

@@ -11,8 +11,8 @@ import pytest
 
 from bench import bodies, report
 from bench.measure import Promise, Rounds, Section, Spread
-from bench.pydantic_shapes import SameRules, ShapeOnly
-from bench.sqlite_store import SqliteStore
+from bench.peers.pydantic_shapes import SameRules, ShapeOnly
+from bench.peers.sqlite_store import SqliteStore
 from tracker.ingest.events import EventLimits
 from tracker.ingest.schemas import IngestSchema
 from tracker.sessions.model import ShopperSession

@@ -1,4 +1,4 @@
-"""The naive way of the original system: load the whole file, merge, write the whole file. Served as `bench.naive:app`.
+"""The way of the original system: load the whole file, merge, write the whole file. Served as `bench.peers.naive:app`.
 
 An ASGI application without a framework, so that nothing but the way of storing is slow. One process only: two would
 overwrite each other. It syncs nothing, and a crash in the midst of a write leaves half a file.

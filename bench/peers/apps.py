@@ -22,7 +22,7 @@ def bare(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterabl
 def service() -> Flask:
     """Return the service with two more views: an empty one, and Flask's own static view of the storefront script."""
     app = create_app()
-    scripts = Path(__file__).parents[1] / "tracker" / "storefront" / "assets"
+    scripts = Path(__file__).parents[2] / "tracker" / "storefront" / "assets"
 
     @app.post("/empty")
     def empty() -> Response:
