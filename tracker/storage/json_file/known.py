@@ -130,9 +130,11 @@ class KnownFile:
         if note.get("to") != list(file.identity):
             log.warning("another file was put in the place of the session file by another's hand; it is read anew")
             return None
-        if note.get("from") != list(known.identity) or known.catch_up(settled=True) is not State.WHOLE:
-            return None
-        return known.index.moved(note["end"], note["cutoff"])
+        match note:
+            case {"from": [*before], "end": int(end), "cutoff": int(cutoff)} if before == list(known.identity):
+                if known.catch_up(settled=True) is State.WHOLE:
+                    return known.index.moved(end, cutoff)
+        return None
 
     def doubt(self, file: SessionFile) -> None:
         """Read the file anew at the next use: a line of it was not as it was written."""

@@ -175,8 +175,10 @@ class SharedFile(KnownFile):
     @staticmethod
     def _is_told_shorter(file: SessionFile, note: dict[str, Any]) -> bool:
         """Return whether another process, which knew more of the file, found it cut."""
-        device, inode, size = note.get("shorter", (0, 0, 0))
-        return (device, inode) == file.identity and os.fstat(file.fd).st_size < int(size)
+        match note.get("shorter"):
+            case [device, inode, int(size)] if (device, inode) == file.identity:
+                return os.fstat(file.fd).st_size < size
+        return False
 
     def _mend(self, file: SessionFile, *, may_mend: bool) -> _Remedy | None:
         tail = recovery.judge(file)
@@ -209,10 +211,14 @@ class SharedFile(KnownFile):
         with contextlib.suppress(StoreError, OSError):
             with self.locks.file.held(), self.locks.memory:
                 self._poisoned = file.identity
-                if self._file is file and (begin := file.unflushed()) is not None:
-                    self.leave_note(taken_back=file.identity)
-                    file.cut(begin)
-                    self._file = None
+                take(file.fd, time.monotonic() + SHORT_PATIENCE_S)
+                try:
+                    if self._file is file and (begin := file.unflushed()) is not None:
+                        self.leave_note(taken_back=file.identity)
+                        file.cut(begin)
+                        self._file = None
+                finally:
+                    release(file.fd)
             self._write_anew()
 
     # --- writing it anew ---------------------------------------------------------------------------------------
@@ -291,6 +297,7 @@ class SharedFile(KnownFile):
             rewrite.copy_behind(old, copied_to, old.index.end)
             rewrite.finish()
             self._publish(rewrite, old, end=end, cutoff=cutoff)
+        self._poisoned = None
         return sessions - live.count(1)
 
     def _publish(self, rewrite: Rewrite, old: SessionFile | None = None, **how: int) -> None:
