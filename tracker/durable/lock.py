@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 import threading
@@ -55,6 +54,7 @@ class FileLock:
 
     def __init__(self, path: Path, timeout: float) -> None:
         self._path = path
+        self._place = str(path)
         self.timeout = timeout
         self._fd: int | None = None
         self.begin_in_this_process()
@@ -87,10 +87,13 @@ class FileLock:
         while True:
             if self._fd is None:
                 self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                self._opened = os.fstat(self._fd)
             take(self._fd, limit)
-            with contextlib.suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(self._fd), self._path.stat()):
+            try:
+                if os.path.samestat(self._opened, os.stat(self._place)):  # noqa: PTH116  on each write
                     return self._fd
+            except FileNotFoundError:
+                pass
             self._close()  # The lock file was removed or replaced: the others use the one of this name now.
 
     def leave_note(self, note: bytes) -> None:

@@ -9,15 +9,13 @@ import contextlib
 import os
 import threading
 import weakref
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from enum import Enum
 from pathlib import Path
 from typing import TypeAlias
 
 import orjson
 
-from tracker.durable.lock import release, take
 from tracker.sessions.model import Record
 from tracker.sessions.store import StoreDamagedError, StoreFullError
 from tracker.storage.json_file import text
@@ -30,6 +28,8 @@ CANNOT_WRITE = "The sessions cannot be written: the disk is full or refuses to w
 
 _PIECE = 1 << 20
 """Larger files are read in pieces. (Mapped, a file that is cut meanwhile would kill the process with SIGBUS.)"""
+
+_MUCH = 1 << 16
 
 PARSED_TAIL = 32 << 20
 """At opening, so many bytes at the end are parsed: only there can a crash have left anything. Lines before were flushed
@@ -91,17 +91,9 @@ class SessionFile:
         """The size in bytes if nothing was appended since the file was caught up with."""
         return self.index.end + len(text.FOOTER)
 
-    @contextmanager
-    def held(self, until: float) -> Iterator[None]:
-        """Hold the inode's own lock, inside the file lock. Raises LockBusyError.
-
-        It keeps processes apart that reach one file by different names, or whose lock file another's hand removed.
-        """
-        take(self.fd, until)
-        try:
-            yield
-        finally:
-            release(self.fd)
+    def lacks(self, status: os.stat_result) -> bool:
+        """Return whether so much was appended that it is better learned without the file lock."""
+        return status.st_size > self.size + _MUCH
 
     # --- reading -----------------------------------------------------------------------------------------------
 
@@ -144,14 +136,14 @@ class SessionFile:
     def begins_well(self) -> bool:
         return len(self.index) > 0 or os.pread(self.fd, len(text.HEADER), 0) == text.HEADER
 
-    def catch_up(self, *, settled: bool) -> State:
+    def catch_up(self, *, settled: bool, size: int | None = None) -> State:
         """Take in what was appended since the last time.
 
         `settled`: the caller holds the file lock, so that nobody is writing; then all whole lines are taken in, and
         what follows them is for recovery to judge. Else the end of the file may be half a write, and is taken in whole
-        or not at all.
+        or not at all. `size`: the file's, where the caller has just seen it.
         """
-        size = os.fstat(self.fd).st_size
+        size = os.fstat(self.fd).st_size if size is None else size
         if size < self.size and len(self.index):
             return State.SHORTER
         if not self.begins_well():
@@ -203,15 +195,14 @@ class SessionFile:
 
         Each session id comes once at most; None is a tombstone. Raises StoreFullError, and nothing was written.
         """
-        lines = [(text.line(session_id, record), session_id, record) for session_id, record in records]
-        begin, between = text.separator(first=not len(self.index)), text.separator(first=False)
-        piece = begin + between.join(line for line, _, _ in lines) + text.FOOTER
-        self._put(piece)
-        self.index.add(
-            [text.key_of(session_id) for _, session_id, _ in lines],
-            [len(line) for line, _, _ in lines],
-            [None if record is None else text.updated_at(record) for _, _, record in lines],
-        )
+        keys, lines, times = [], [], []
+        for session_id, record in records:
+            lines.append(text.line(session_id, record))
+            keys.append(text.key_of(session_id))
+            times.append(None if record is None else text.updated_at(record))
+        begin = text.separator(first=not len(self.index))
+        self._put(begin + text.separator(first=False).join(lines) + text.FOOTER)
+        self.index.add(keys, list(map(len, lines)), times)
 
     def try_to_append(self) -> None:
         """Write some blanks where the next line would stand, and take them back. Raises StoreFullError."""

@@ -82,8 +82,10 @@ class Index:
 
     def _add(self, keys: list[bytes], lengths: list[int], times: list[int]) -> None:
         first, number, count = len(self), self._next_number, len(keys)
-        self.starts.extend(accumulate(map(_BETWEEN.__add__, lengths), initial=self.end + _BETWEEN if first else _FIRST))
-        self.end = self.starts.pop() - _BETWEEN
+        begin = self.end + _BETWEEN if first else _FIRST
+        starts = [begin] if count == 1 else accumulate(map(_BETWEEN.__add__, lengths[:-1]), initial=begin)
+        self.starts.extend(starts)
+        self.end = self.starts[-1] + lengths[-1]
         self.times.extend(times)
         self._next_number += count
         self.numbers.extend(range(number, self._next_number))

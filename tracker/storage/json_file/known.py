@@ -14,16 +14,13 @@ from typing import Any
 
 from tracker.durable.fork import reset_after_fork
 from tracker.durable.lock import FileLock
-from tracker.storage.json_file.file import Identity, SessionFile, State, identity
+from tracker.storage.json_file.file import Identity, SessionFile, State
 from tracker.storage.json_file.index import Index
 
 log = logging.getLogger(__name__)
 
 _LOOK_AGAIN_S = 60.0
 """After a line that was not as it was written the file is read anew; not again within this time."""
-
-
-_FAR_BEHIND = 1 << 16
 
 
 class Locks:
@@ -73,7 +70,9 @@ class KnownFile:
 
     def _follow(self) -> None:
         # A link stays a link: what is locked, and renamed over, is the file that it points to now.
-        self.path = Path(os.path.realpath(self._name))
+        self._place = os.path.realpath(self._name)
+        self._is_behind_a_link = self._place != str(self._name)
+        self.path = Path(self._place)
         self.locks.file = FileLock(self.path.with_name(self.path.name + ".lock"), self._lock_timeout)
 
     def look(self) -> os.stat_result | None:
@@ -82,22 +81,20 @@ class KnownFile:
         Where the file became a link, or its link points elsewhere, other processes take the lock beside the new place.
         """
         try:
-            status = os.lstat(self.path)
+            status = os.lstat(self._place)
         except FileNotFoundError:
             status = None
-        is_link = self.path != self._name or (status is not None and stat.S_ISLNK(status.st_mode))
-        if is_link and Path(os.path.realpath(self._name)) != self.path:
+        is_link = self._is_behind_a_link or (status is not None and stat.S_ISLNK(status.st_mode))
+        if is_link and os.path.realpath(self._name) != self._place:
             log.warning("the session file's name leads to another place than before; it is followed")
             self._follow()
             return self.look()
         return status
 
-    def is_far_behind(self) -> bool:
-        """Return whether catching up takes so long that it is better done without the file lock."""
-        status, known = self.look(), self._file
-        if known is None or status is None or identity(status) != known.identity:
-            return True
-        return status.st_size > known.size + _FAR_BEHIND
+    @staticmethod
+    def is_replaced(known: SessionFile, status: os.stat_result) -> bool:
+        """Return whether the file of this name is another one than the one that is known."""
+        return (status.st_dev, status.st_ino) != known.identity
 
     def index(self) -> Index | None:
         """Return what is known of the file, if anything is."""
@@ -112,9 +109,9 @@ class KnownFile:
         status, known = self.look(), self._file
         if status is None:
             return State.MISSING
-        if known is not None and identity(status) == known.identity:
+        if known is not None and not self.is_replaced(known, status):
             is_same = not settled and known.was_whole and status.st_size == known.size
-            return State.WHOLE if is_same else known.catch_up(settled=settled)
+            return State.WHOLE if is_same else known.catch_up(settled=settled, size=status.st_size)
         self.is_opening = True
         try:
             file = SessionFile(self.path)
@@ -133,9 +130,11 @@ class KnownFile:
         if note.get("to") != list(file.identity):
             log.warning("another file was put in the place of the session file by another's hand; it is read anew")
             return None
-        if note.get("from") != list(known.identity) or known.catch_up(settled=True) is not State.WHOLE:
-            return None
-        return known.index.moved(note["end"], note["cutoff"])
+        match note:
+            case {"from": [*before], "end": int(end), "cutoff": int(cutoff)} if before == list(known.identity):
+                if known.catch_up(settled=True) is State.WHOLE:
+                    return known.index.moved(end, cutoff)
+        return None
 
     def doubt(self, file: SessionFile) -> None:
         """Read the file anew at the next use: a line of it was not as it was written."""

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
+from tracker.durable.lock import release, take
 from tracker.sessions.store import (
     Progress,
     StoreBusyError,
@@ -99,33 +100,43 @@ class SharedFile(KnownFile):
         What takes long is done before others are made to wait: opening a file, and writing it anew where it must be.
         `rewrites`: the caller writes it anew itself.
         """
+        has_learned = False
         for _ in range(20):
             self._refuse_if_closed()
             if not self._is_cleared:
                 remove_leftover(self.path)
                 self._is_cleared = True
-            with self.locks.memory:
-                if self.is_far_behind() and self.catch_up(settled=False) is not State.MISSING:
-                    until = None  # The time that took is not counted.
             lock = self.locks.file
             limit = until if until is not None else time.monotonic() + lock.timeout
             with lock.held(limit):
                 file, status = self._file, self.look()
-                remedy: _Remedy | None = _again
                 if status is None:
-                    remedy = self._create
-                elif file is not None and lock is self.locks.file and identity(status) == file.identity:
-                    with file.held(limit):
+                    remedy: _Remedy | None = self._create
+                elif lock is not self.locks.file:
+                    remedy = _again
+                elif file is None or self.is_replaced(file, status) or (file.lacks(status) and not has_learned):
+                    remedy, has_learned, until = self._learn, True, None  # The time that takes is not counted.
+                else:
+                    # Inside the file lock, for processes that reach one file by different names, or whose lock file
+                    # another's hand removed a moment ago.
+                    take(file.fd, limit)
+                    try:
                         with self.locks.memory:
                             remedy = self._settle(file)
                         if remedy is None or (rewrites and remedy == self._write_anew):
                             yield file
                             return
-            if rewrites and remedy is not _again:
+                    finally:
+                        release(file.fd)
+            if rewrites and remedy not in {_again, self._learn}:
                 break
-            if remedy is not None:
-                remedy()
+            assert remedy is not None, "without one the file was handed out"
+            remedy()
         raise StoreBusyError("The session file keeps changing; try again in a moment.")
+
+    def _learn(self) -> None:
+        with self.locks.memory:
+            self.catch_up(settled=False)
 
     def _settle(self, file: SessionFile) -> _Remedy | None:
         """Mend what a crash left, and return what has to be done without the lock before anything may be written.
@@ -164,8 +175,10 @@ class SharedFile(KnownFile):
     @staticmethod
     def _is_told_shorter(file: SessionFile, note: dict[str, Any]) -> bool:
         """Return whether another process, which knew more of the file, found it cut."""
-        device, inode, size = note.get("shorter", (0, 0, 0))
-        return (device, inode) == file.identity and os.fstat(file.fd).st_size < int(size)
+        match note.get("shorter"):
+            case [device, inode, int(size)] if (device, inode) == file.identity:
+                return os.fstat(file.fd).st_size < size
+        return False
 
     def _mend(self, file: SessionFile, *, may_mend: bool) -> _Remedy | None:
         tail = recovery.judge(file)
@@ -198,10 +211,14 @@ class SharedFile(KnownFile):
         with contextlib.suppress(StoreError, OSError):
             with self.locks.file.held(), self.locks.memory:
                 self._poisoned = file.identity
-                if self._file is file and (begin := file.unflushed()) is not None:
-                    self.leave_note(taken_back=file.identity)
-                    file.cut(begin)
-                    self._file = None
+                take(file.fd, time.monotonic() + SHORT_PATIENCE_S)
+                try:
+                    if self._file is file and (begin := file.unflushed()) is not None:
+                        self.leave_note(taken_back=file.identity)
+                        file.cut(begin)
+                        self._file = None
+                finally:
+                    release(file.fd)
             self._write_anew()
 
     # --- writing it anew ---------------------------------------------------------------------------------------
@@ -280,6 +297,7 @@ class SharedFile(KnownFile):
             rewrite.copy_behind(old, copied_to, old.index.end)
             rewrite.finish()
             self._publish(rewrite, old, end=end, cutoff=cutoff)
+        self._poisoned = None
         return sessions - live.count(1)
 
     def _publish(self, rewrite: Rewrite, old: SessionFile | None = None, **how: int) -> None:

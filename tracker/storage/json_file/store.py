@@ -172,31 +172,30 @@ class JsonFileStore:
         lead.
         """
         queue, write = self._queue, Write(session_id, change, time.monotonic() + self._lock_timeout)
-        with plain_errors(self._shared):
-            if not queue.enter(write, lambda: self._shared.is_opening):
-                return write.outcome()
-            batch = [write]
-            try:
-                with plain_errors(self._shared):
-                    try:
-                        with self._shared.writing(write.until) as file:
-                            batch = queue.batch(write)
-                            self._append(file, batch)
-                    finally:
-                        queue.hand_over()
-                    self._flush(file)
-            except BaseException as error:
-                failure = error if isinstance(error, Exception) else StoreBusyError("It was interrupted; try again.")
-                for one in batch:
-                    one.fail(failure)
-                if failure is not error:
-                    raise
-            else:
-                self._rewriter.see_to(file.index)
-            finally:
-                for one in batch[1:]:
-                    one.wake()
+        if not queue.enter(write, lambda: self._shared.is_opening):
             return write.outcome()
+        batch = [write]
+        try:
+            with plain_errors(self._shared):
+                try:
+                    with self._shared.writing(write.until) as file:
+                        batch = queue.batch(write)
+                        self._append(file, batch)
+                finally:
+                    queue.hand_over()
+                self._flush(file)
+        except BaseException as error:
+            failure = error if isinstance(error, Exception) else StoreBusyError("It was interrupted; try again.")
+            for one in batch:
+                one.fail(failure)
+            if failure is not error:
+                raise
+        else:
+            self._rewriter.see_to(file.index)
+        finally:
+            for one in batch[1:]:
+                one.wake()
+        return write.outcome()
 
     def _append(self, file: SessionFile, batch: list[Write]) -> None:
         """Apply the changes, each to what the ones before it left, and append what came of them. The lock is held."""
