@@ -88,8 +88,6 @@ class Signals:
     popups_clicked: int = 0
     last_popup_ms: int = 0
     """When a popup was last shown, dismissed or clicked; 0 for never."""
-    fates: Mapping[str, str] = field(default_factory=dict)
-    """What was last reported of each message: {message_id: shown, dismissed, clicked or dropped}."""
     page_kinds: Mapping[PageKind, KindTotals] = field(default_factory=dict)
     page: PageName = NO_PAGE
     """The page where the shopper is now."""
@@ -150,7 +148,6 @@ def signals_from(session: ShopperSession, reading: Reading, why: Why = "") -> Si
         popups_dismissed=counts["popup_dismissed"],
         popups_clicked=counts["popup_clicked"],
         last_popup_ms=reading.last_popup_ms and reading.last_popup_ms + reading.skew_ms,
-        fates=reading.fates,
         page_kinds=kinds,
         page=reading.page,
     )
