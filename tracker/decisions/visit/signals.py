@@ -75,6 +75,12 @@ class Signals:
     page_kinds: Mapping[PageKind, KindTotals] = field(default_factory=dict)
     recent: tuple[str, ...] = ()
     """The types of the last events, oldest first."""
+    total: int | None = None
+    """What the cart is worth, in hundredths of its currency; None if the script did not say."""
+    currency: str = ""
+    """Of the cart, such as EUR."""
+    orders: int | None = None
+    """How many orders the browser remembers; None if the script did not say."""
     page: PageName = NO_PAGE
     """The page where the shopper is now, for the owner's list of pages without popups. Never shown to a model."""
 
