@@ -20,15 +20,14 @@ def standing_decision(case: Case, cool_down_ms: int) -> Decision | None:
     if entry is None or entry.shop_version != case.shop.version:
         return None
     if entry.popup is not None:
-        if entry.is_same(case.popups.on_its_way):
+        if entry == case.popups.on_its_way:
             return _shown_again(case, entry, entry.popup)
         if entry.popup.message_id in case.popups.said and entry.fingerprint == fingerprint(case.session):
             return Silence(reason="Nothing new since the last popup.", trigger="unchanged", origin=FromLog())
         return None
     if not _is_by_this_prompt(entry) or entry.rule != (None if case.rule is None else case.rule.line):
         return None
-    is_waiting = is_cooling_down(case, cool_down_ms) and entry.signals.items == case.signals.items_in_cart
-    if _is_without_new_sign(case, entry) or is_waiting:
+    if _is_without_new_sign(case, entry) or is_cooling_down(case, cool_down_ms):
         return Silence(reason=entry.reason, trigger=entry.trigger, confidence=entry.confidence, origin=FromLog())
     return None
 

@@ -70,6 +70,8 @@ class DecisionLog:
         return next(self.newest_first(), None)
 
 
+_NOT_BY_SHOPPER: Final = frozenset({"popup_shown", "popup_dropped"})
+
 _EMPTY: Final = DecisionLog()
 
 
@@ -107,11 +109,11 @@ def with_claim(session: ShopperSession, now_ms: int, until_ms: int) -> ShopperSe
 
 
 def fingerprint(session: ShopperSession) -> str:
-    """Return a text that changes with everything the shopper does; that a popup was shown does not change it."""
+    """Return a text that changes with everything the shopper does; that a popup was shown or dropped does not."""
     acts, last = session.merge.dropped_events, 0
     for events in session.events.values():
         for event in events:
-            if event["type"] != "popup_shown":
+            if event["type"] not in _NOT_BY_SHOPPER:
                 acts += 1
                 last = max(last, event["ts"])
     return f"{acts}.{last}.{session.items_in_cart}"
