@@ -12,9 +12,10 @@ from tracker.decisions.language.tags import best_match, primary
 from tracker.decisions.shop.faults import FileFault, ShopFileError, Slip, fault_at, line_of, nearest, schema_faults
 from tracker.decisions.shop.form.schema import ShopSchema, explained
 from tracker.decisions.shop.form.syntax import read_toml
-from tracker.decisions.shop.messages import BUILT_IN_HELP, TOPICS, TOPICS_OF_KIND, Kind, Message
+from tracker.decisions.shop.messages import BUILT_IN_HELP, TOPICS_OF_KIND, Kind, Message
 from tracker.decisions.shop.reach import unreachable
 from tracker.decisions.shop.shop import FrequencyCaps, Rule, Shop, version_of
+from tracker.decisions.visit.acts import TOPICS
 
 _MAX_FILE_BYTES: Final = 256 * 1024
 

@@ -24,8 +24,8 @@ from tracker.decisions.shop.form.fields import (
     When,
     Whole,
 )
-from tracker.decisions.shop.messages import TOPICS
 from tracker.decisions.shop.shop import Discretion
+from tracker.decisions.visit.acts import TOPICS
 
 STAGES: Final = ("landed", "browsing", "product", "cart")
 """The stages that a message may be for: at later ones nothing is shown."""
