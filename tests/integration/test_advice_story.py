@@ -87,7 +87,7 @@ def test_a_model_shows_the_original_documents_session_the_free_returns(make_app:
         answer = ask_over_http(app.test_client())
     assert (answer["show_popup"], answer["category"], answer["message"]) == (True, "info", FREE_RETURNS)
     assert (answer["source"], groq.calls) == ("groq", 1)
-    assert groq.requests[0].data["may_say"] == ["free-returns", "welcome-10"]
+    assert groq.requests[0].data["may_say"] == ["free-returns", "shipping", "size-advice", "welcome-10", "chat"]
 
 
 def test_without_a_file_a_popup_leads_back_to_the_cart_from_any_other_page(make_app: MakeApp, tmp_path: Path) -> None:

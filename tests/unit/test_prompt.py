@@ -50,9 +50,9 @@ def test_the_prompt_holds_every_message_and_the_fields_to_answer() -> None:
         assert json.dumps(message.texts["en"]) in words
     for word in ("never word, change or add", "show_popup", "pick", "reason", "confidence", "delay_ms", "json"):
         assert word in words
-    assert data_of(Signals(items_in_cart=1))["may_say"] == ["free-returns", "chat"]
+    assert data_of(Signals(items_in_cart=1))["may_say"] == ["free-returns", "shipping", "chat"]
     assert data_of(Signals(items_in_cart=2, stage="product"))["may_say"] == [
-        *("free-returns", "size-advice", "welcome-10", "chat")
+        *("free-returns", "shipping", "size-advice", "welcome-10", "chat")
     ]
 
 
