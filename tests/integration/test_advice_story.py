@@ -28,6 +28,7 @@ from testing.advice import (
 )
 from testing.fake_groq import FakeGroq, good_proposal
 from tests.integration.conftest import MakeApp
+from tracker.decisions.case import Case
 from tracker.decisions.decision import Shown, Silence
 from tracker.decisions.eligibility import Holdout
 from tracker.decisions.engine import Engine
@@ -87,18 +88,25 @@ def test_a_model_shows_the_original_documents_session_the_free_returns(make_app:
         answer = ask_over_http(app.test_client())
     assert (answer["show_popup"], answer["category"], answer["message"]) == (True, "info", FREE_RETURNS)
     assert (answer["source"], groq.calls) == ("groq", 1)
-    assert groq.requests[0].data["may_say"] == ["free-returns", "welcome-10"]
+    assert groq.requests[0].data["may_say"] == ["free-returns", "shipping", "size-advice", "welcome-10", "chat"]
 
 
-def test_without_a_file_a_popup_leads_back_to_the_cart_from_any_other_page(make_app: MakeApp, tmp_path: Path) -> None:
+def test_without_a_file_the_original_documents_session_is_only_offered_help(make_app: MakeApp, tmp_path: Path) -> None:
     client = make_app(shop_file=tmp_path / "none.toml").test_client()
     client.post("/ingest", json=DOCUMENT_BODY)
-    on_the_cart_page = client.post("/askai", data=ANNA).get_json()
-    assert on_the_cart_page["show_popup"] is False
-    view = {"type": "view", "ts": 1712345695000}
-    client.post("/ingest", json={**DOCUMENT_BODY, "events": {"/products/xyz": [view]}, "sentAt": 1712345696000})
     answer = client.post("/askai", data=ANNA).get_json()
     assert (answer["show_popup"], answer["message"]) == (True, "Would you like to see your cart again?")
+
+
+def test_the_built_in_help_leads_back_to_the_cart_from_any_other_page() -> None:
+    def message_on(page: str) -> str | None:
+        table = desk(shop=Shop())
+        act(table, "view", page=page, visit=1)
+        case = Case.of(table.session(), Shop(), NOON)
+        return next((message.id for message in case.messages), None)
+
+    assert message_on("/products/xyz") == "help"
+    assert message_on("/cart") is None
 
 
 def test_a_changed_file_changes_the_answer_without_a_restart(make_app: MakeApp, tmp_path: Path) -> None:

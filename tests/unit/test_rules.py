@@ -44,7 +44,7 @@ SIGNALS = st.builds(
 
 
 def plain(signals: Signals, shop: Shop = SHOP) -> Proposal:
-    return propose_plainly(shipped(), signals, shop.applicable(signals, TODAY))
+    return propose_plainly(signals, shop.applicable(signals, TODAY))
 
 
 def proposed(signals: Signals, shop: Shop = SHOP) -> tuple[str | None, str]:
@@ -67,6 +67,11 @@ def test_an_offer_is_proposed_first_to_a_shopper_who_hesitates() -> None:
     assert proposed(hesitating) == ("welcome-10", "hesitation")
     known = Signals(stage="cart", items_in_cart=2, dwell_s=20, hesitating=True, visit=2, returning=True)
     assert proposed(known) == ("free-returns", "hesitation")
+
+
+def test_a_message_about_what_the_shopper_looked_for_goes_before_the_first_of_the_file() -> None:
+    looked = Signals(stage="cart", items_in_cart=1, dwell_s=90, numbers={"share_shipping": 50.0, "share_size": 20.0})
+    assert proposed(looked) == ("shipping", "items_in_cart")
 
 
 def test_a_shop_without_a_file_proposes_help_and_one_without_messages_silence() -> None:
