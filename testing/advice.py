@@ -13,7 +13,7 @@ from marshmallow import RAISE
 
 from testing.fake_groq import good_proposal
 from testing.memory_store import MemoryStore as MemoryStore  # noqa: PLC0414  the tests of advice import it from here
-from tracker.askai.blueprint import AnswerSchema
+from tracker.askai.schemas import AnswerSchema
 from tracker.decisions.decision import Decision
 from tracker.decisions.engine import Engine
 from tracker.decisions.language.lexicon import PLAIN_WORDS, fold

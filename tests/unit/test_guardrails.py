@@ -72,7 +72,7 @@ def test_the_text_is_in_the_shoppers_language_or_in_the_shops_first() -> None:
     only_english = Message(id="plain", kind="fact", texts={"en": "We are a family of weavers."})
     shop = example_shop(messages=(only_english,))
     assert shown("plain", shop, Signals(locale="de")).text == only_english.texts["en"]
-    built_in = shown("help", Shop(), Signals(locale="pt-BR")).text
+    built_in = shown("help", Shop(), Signals(items_in_cart=1, locale="pt-BR")).text
     assert built_in == BUILT_IN_HELP.texts["pt"]
 
 
@@ -103,7 +103,7 @@ def test_an_offer_applies_on_its_first_and_on_its_last_day() -> None:
 
 def test_a_message_for_some_stages_is_vetoed_at_others() -> None:
     assert shown("size-advice", signals=Signals(stage="product")).message.id == "size-advice"
-    assert silent("size-advice", signals=Signals(stage="cart")).veto is not None
+    assert silent("size-advice", signals=Signals(stage="browsing")).veto is not None
 
 
 def test_a_models_reason_never_leaves_but_its_confidence_and_delay_do() -> None:

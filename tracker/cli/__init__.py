@@ -5,7 +5,8 @@ sessions.py    flask sessions: list, show, delete, prune, repair, compact
 moving.py      flask sessions export and import
 importing.py   the files that `flask sessions import` reads
 ask.py         flask ask
-decisions.py   flask shop, flask explain, flask backtest
+shop.py        flask shop
+decisions.py   flask explain, flask backtest
 simulate.py    flask simulate
 """
 
@@ -16,8 +17,9 @@ from pathlib import Path
 from flask import Flask
 
 from tracker.cli.ask import ask_command
-from tracker.cli.decisions import backtest_command, explain_command, former_backtest_command, shop_group
+from tracker.cli.decisions import backtest_command, explain_command, former_backtest_command
 from tracker.cli.sessions import sessions_group
+from tracker.cli.shop import shop_group
 from tracker.cli.simulate import simulate_command
 from tracker.decisions.engine import Engine
 from tracker.sessions.merge import SessionLimits
