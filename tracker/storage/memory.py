@@ -1,4 +1,4 @@
-"""The store in memory, which keeps nothing beyond its process: for rehearsals, and for tests that are not about storage."""
+"""The store in memory, gone with its process: for rehearsals, and for tests that are not about storage."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class MemoryStore:
             self._records.update({session.session: _text(session) for session in sessions})
 
     def opened_again(self) -> MemoryStore:
-        """Return one more store on the same sessions, as another process would open it, with its own count of `writes`."""
+        """Return one more store on the same sessions, as another process would open it; each counts its own `writes`."""
         other = MemoryStore()
         other._records, other._lock = self._records, self._lock
         return other
