@@ -10,9 +10,9 @@ import numpy as np
 from sklearn.model_selection import StratifiedKFold
 
 from learning.fitting import LearningVisit, Moment, fit, rounded
-from learning.playing import judged_visits
+from learning.playing import Setting
 from tracker.decisions.rehearsal.judging import Judged
-from tracker.decisions.scorecard.proposal import best_message
+from tracker.decisions.scorecard.proposal import best_of
 from tracker.decisions.scorecard.scorecard import Discretion, Scorecard
 
 ANNOYED: Final[dict[Discretion, float]] = {"eager": 0.08, "balanced": 0.04, "discreet": 0.02}
@@ -57,11 +57,12 @@ def thresholds(visits: Sequence[LearningVisit], seeds: Sequence[int]) -> dict[Di
 
 def _probability(moment: Moment, scorecard: Scorecard) -> float:
     """Return the probability that a popup helps at this moment and its message is right."""
-    _message, right = best_message(scorecard.about(moment.numbers), moment.messages)
+    _message, right = best_of(scorecard.about(moment.numbers), moment.messages)
     return scorecard.score(moment.numbers)[0] * right
 
 
 def cross_validated(
+    setting: Setting,
     visits: Sequence[LearningVisit],
     splits: Iterable[tuple[list[LearningVisit], list[LearningVisit]]],
     levels: Sequence[Discretion] = ("balanced",),
@@ -75,5 +76,5 @@ def cross_validated(
     for train, test in splits:
         scorecard = Scorecard.from_record(build(train, (seed,)))
         for level, judged in found.items():
-            judged += judged_visits([visit.example for visit in test], scorecard, level)
+            judged += setting.judged([visit.example for visit in test], scorecard, level)
     return found

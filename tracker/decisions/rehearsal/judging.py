@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 
 from tracker.decisions.rehearsal.example import Example, Label
 from tracker.decisions.rehearsal.player import Drawn
+from tracker.decisions.rehearsal.stage import Played
 from tracker.decisions.shop.shop import Shop
 
 Verdict: TypeAlias = Literal["right", "wrong", "missed", "annoyed", "quiet", "fine"]
@@ -57,6 +58,17 @@ def verdict_of(label: Label, locale: str, drawn: Sequence[Drawn], shop: Shop) ->
     if first.message_id in label.picks and first.language == shop.language_for(locale):
         return "right" if label.show is True else "fine"
     return "wrong"
+
+
+def judge(example: Example, played: Played, shop: Shop) -> Judged:
+    """Return the verdict on a labelled visit that was played with this shop's messages."""
+    assert example.label is not None
+    return Judged(
+        example=example,
+        verdict=verdict_of(example.label, example.visit.locale, played.drawn, shop),
+        said=played.drawn[0].message_id if played.drawn else "",
+        asked=played.asked,
+    )
 
 
 def score(judged: Iterable[Judged], keep: Callable[[Example], bool] = lambda _example: True) -> Score:

@@ -7,12 +7,11 @@ script's own table, `MOMENTS` in tracker/storefront/assets/source/, and compares
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
-Why: TypeAlias = Literal["idle", "cart", "exit", "turn_away", "again", "back"]
-"""What happened that makes the script ask, in the words of its question."""
+from tracker.decisions.visit.signals import Why
 
-ASKS_AT_ONCE: Final = frozenset({"exit", "again"})
+ASKS_AT_ONCE: Final[frozenset[Why]] = frozenset({"exit", "again"})
 """These questions do not wait for the gap after the one before: the moment would be gone."""
 
 

@@ -13,9 +13,10 @@ from typing import Any, Final, TypeAlias
 
 from tracker.decisions.rehearsal.arrival import arrival_of, path_of
 from tracker.decisions.rehearsal.example import ExampleVisit, Step
-from tracker.decisions.rehearsal.moments import ASKS_AT_ONCE, MOMENTS, TURNED_FROM, Moments, Why
+from tracker.decisions.rehearsal.moments import ASKS_AT_ONCE, MOMENTS, TURNED_FROM, Moments
 from tracker.decisions.visit.acts import LOOKING_AROUND, act_of
 from tracker.decisions.visit.pages import PageName
+from tracker.decisions.visit.signals import Why
 from tracker.sessions.model import Event, Report
 
 ACT_MS: Final = 200

@@ -8,13 +8,25 @@ from typing import Final
 from tracker.decisions.decision import Decision, Shown
 from tracker.decisions.engine import Engine
 from tracker.decisions.rehearsal.example import ExampleVisit
-from tracker.decisions.rehearsal.moments import MOMENTS, Moments, Why
+from tracker.decisions.rehearsal.moments import MOMENTS, Moments
 from tracker.decisions.rehearsal.player import Drawn, HandClock, Player, Popup
+from tracker.decisions.shop.shop import Shop
+from tracker.decisions.visit.signals import Why
 from tracker.sessions.merge import SessionLimits, merge
 from tracker.sessions.model import Report, ShopperSession
 from tracker.sessions.store import SessionStore
 
 _LIMITS: Final = SessionLimits(events=5_000, pages=200, event_bytes=2 << 20)
+
+
+@dataclass(frozen=True, slots=True)
+class FixedShop:
+    """A ShopSource for one state of the owner's file."""
+
+    shop: Shop
+
+    def current(self) -> Shop:
+        return self.shop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
