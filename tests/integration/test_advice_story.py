@@ -87,14 +87,18 @@ def test_a_model_shows_the_original_documents_session_the_free_returns(make_app:
         answer = ask_over_http(app.test_client())
     assert (answer["show_popup"], answer["category"], answer["message"]) == (True, "info", FREE_RETURNS)
     assert (answer["source"], groq.calls) == ("groq", 1)
-    assert groq.requests[0].data["may_say"] == ["free-returns", "welcome-10", "chat"]
+    assert groq.requests[0].data["may_say"] == ["free-returns", "welcome-10"]
 
 
-def test_without_a_file_the_original_documents_session_is_only_offered_help(make_app: MakeApp, tmp_path: Path) -> None:
+def test_without_a_file_a_popup_leads_back_to_the_cart_from_any_other_page(make_app: MakeApp, tmp_path: Path) -> None:
     client = make_app(shop_file=tmp_path / "none.toml").test_client()
     client.post("/ingest", json=DOCUMENT_BODY)
+    on_the_cart_page = client.post("/askai", data=ANNA).get_json()
+    assert on_the_cart_page["show_popup"] is False
+    view = {"type": "view", "ts": 1712345695000}
+    client.post("/ingest", json={**DOCUMENT_BODY, "events": {"/products/xyz": [view]}, "sentAt": 1712345696000})
     answer = client.post("/askai", data=ANNA).get_json()
-    assert (answer["show_popup"], answer["message"]) == (True, "Would you like some help with your order?")
+    assert (answer["show_popup"], answer["message"]) == (True, "Would you like to see your cart again?")
 
 
 def test_a_changed_file_changes_the_answer_without_a_restart(make_app: MakeApp, tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def test_the_text_is_in_the_shoppers_language_or_in_the_shops_first() -> None:
     only_english = Message(id="plain", kind="fact", texts={"en": "We are a family of weavers."})
     shop = example_shop(messages=(only_english,))
     assert shown("plain", shop, Signals(locale="de")).text == only_english.texts["en"]
-    built_in = shown("help", Shop(), Signals(locale="pt-BR")).text
+    built_in = shown("help", Shop(), Signals(items_in_cart=1, locale="pt-BR")).text
     assert built_in == BUILT_IN_HELP.texts["pt"]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Final, Literal, TypeAlias, TypedDict
 
+from tracker.decisions.language.popup_words import PopupWords, popup_words
 from tracker.decisions.proposal import ModelFailure, ModelProposal
 from tracker.decisions.shop.messages import Kind, Message
 
@@ -61,6 +62,14 @@ class PopupFields(TypedDict):
     delay_ms: int
 
 
+class ActionFields(TypedDict, total=False):
+    """What the popup's button does: it opens something, or applies a code."""
+
+    label: str
+    opens: str
+    apply: str
+
+
 class OfferFields(TypedDict, total=False):
     """The offer that a popup makes; `code` only if there is one."""
 
@@ -76,6 +85,8 @@ class Shown:
     message: Message
     text: str
     """What the shopper reads: the message in one language, perhaps after a model's opening."""
+    language: str
+    """The language in which it is shown, if the message is in it."""
     reason: str
     trigger: str
     """A short label for what in the session decided: `items_in_cart`."""
@@ -99,6 +110,21 @@ class Shown:
             delay_ms=self.delay_ms,
         )
 
+    def words(self) -> PopupWords:
+        """Return the words of the popup's own buttons."""
+        return popup_words(self.language)
+
+    def action(self) -> ActionFields | None:
+        """Return what the popup's button does; None for a message without one."""
+        message, words = self.message, self.words()
+        if message.apply and message.code:
+            label = message.button_in(self.language) or words["apply"]
+            return ActionFields(label=label, apply=message.code)
+        if message.opens is None:
+            return None
+        label = message.button_in(self.language) or words[_word_for(message.opens)]
+        return ActionFields(label=label, opens=message.opens)
+
     def offer(self) -> OfferFields | None:
         """Return the offer with its text as it stands in the popup; None for a message of another kind."""
         if self.message.kind != "offer":
@@ -106,6 +132,12 @@ class Shown:
         text = next(text for text in self.message.texts.values() if self.text.endswith(text))
         offer = OfferFields(id=self.message.id, text=text)
         return offer | OfferFields(code=self.message.code) if self.message.code else offer
+
+
+def _word_for(opens: str) -> Literal["view_cart", "open", "write"]:
+    if opens in {"cart", "/cart"}:
+        return "view_cart"
+    return "open" if opens.startswith("/") else "write"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

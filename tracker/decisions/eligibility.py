@@ -13,11 +13,6 @@ from tracker.decisions.visit.signals import Signals, counted
 EARLY_S: Final = 15
 """Before this time on the pages a visit has hardly begun."""
 BOUNCE_EVENTS: Final = 3
-RETRY_MS: Final = 4_500
-"""Within this time the same popup may be fetched again, because an answer can get lost; after it, it counts as shown.
-
-Less than the 5 s after which the original browser script asks again, which would show it a second time.
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,31 +43,29 @@ def _visit_is_over(case: Case) -> Silence | None:
     signals = case.signals
     if signals.bought:
         return silence("The order is placed.", "bought")
-    if signals.checkout_seen:
-        seen = f"The checkout was seen after {signals.dwell_s} s on the pages"
+    if case.memory.bought_lately(case.shop):
+        return silence("This browser has placed an order a short while ago.", "bought_lately")
+    if signals.in_checkout:
+        seen = f"The checkout was begun after {signals.dwell_s} s on the pages"
         return silence(f"{seen}: nothing should stand in its way.", "checkout")
-    if signals.cart_emptied or (signals.items_in_cart == 0 and case.log.most_items > 0):
-        return silence("The cart was filled and is empty now: a popup would not bring it back.", "cart_emptied")
     if signals.popups_clicked:
         return silence("A popup was clicked already: it did what it could.", "popup_clicked")
+    if not case.shop.speaks_to(signals.locale):
+        return silence("The shop has no messages in this shopper's language.", "language")
     return None
 
 
 def _capped(case: Case) -> Silence | None:
-    signals, log, caps = case.signals, case.log, case.shop.caps
+    signals, popups, caps = case.signals, case.popups, case.shop.caps
     if caps.forbid(signals.page):
         return silence("The shop wants no popup on this page.", "excluded_page")
-    count = max(signals.popups_shown, log.shown)
-    reported = max(signals.popups_shown, signals.popups_dismissed + signals.popups_clicked)
-    if log.last_shown_ms and case.now_ms - log.last_shown_ms <= RETRY_MS and reported < count:
+    if popups.on_its_way is not None:
         # Decided a moment ago and not yet seen: the same question again gets the same popup, from the log.
         return None
-    if count >= caps.popups_per_session:
-        return silence(f"{counted(count, 'popup')} in this session: the shop allows no more.", "popup_limit")
-    # The shopper's clock may run ahead; a moment in the future counts as now.
-    last_ms = max(log.last_shown_ms, min(signals.last_popup_ms, case.now_ms))
-    minutes = (case.now_ms - last_ms) / 60_000
-    if last_ms and minutes < caps.minutes_between:
+    if popups.count >= caps.popups_per_session:
+        return silence(f"{counted(popups.count, 'popup')} in this session: the shop allows no more.", "popup_limit")
+    minutes = (case.now_ms - popups.last_ms) / 60_000
+    if popups.last_ms and minutes < caps.minutes_between:
         what = "dismissed" if signals.popups_dismissed else "shown"
         return silence(f"A popup was {what} {minutes:.0f} min ago; {caps.minutes_between:g} min lie between two.", what)
     return None
@@ -83,7 +76,7 @@ def _too_early(signals: Signals) -> Silence | None:
     if dwell < EARLY_S:
         reason = f"Only {dwell} s on the pages: too early, before {EARLY_S} s, to tell what would help."
         return silence(reason, "too_early")
-    if signals.items_in_cart == 0 and signals.pages <= 1 and signals.events < BOUNCE_EVENTS:
+    if signals.items_in_cart == 0 and not signals.signs and signals.pages <= 1 and signals.events < BOUNCE_EVENTS:
         reason = f"One page and {counted(signals.events, 'event')} in {dwell} s: hardly a visit yet."
         return silence(reason, "bounce")
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Final
 
 from marshmallow import ValidationError
 
@@ -13,6 +14,10 @@ from tracker.decisions.proposal import Proposal
 from tracker.decisions.shop.messages import Message
 from tracker.decisions.shop.shop import Shop
 from tracker.decisions.visit.signals import Signals
+
+
+MAX_DELAY_MS: Final = 10_000
+"""A popup that comes later belongs to a moment that is over."""
 
 
 def checked(proposal: Proposal, origin: Origin, shop: Shop, signals: Signals, today: date) -> Decision:
@@ -48,10 +53,11 @@ def checked(proposal: Proposal, origin: Origin, shop: Shop, signals: Signals, to
     return Shown(
         message=message,
         text=text,
+        language=language,
         reason=proposal.reason if proposal.trigger else _reason(signals, message),
         trigger=proposal.trigger or _trigger(signals),
         confidence=proposal.confidence,
-        delay_ms=proposal.delay_ms,
+        delay_ms=min(proposal.delay_ms, MAX_DELAY_MS),
         origin=origin,
     )
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from tracker.decisions.case import Case, still_stored
-from tracker.decisions.decision import ByModel, ByRules, Decision, Shown, Silence
-from tracker.decisions.eligibility import RETRY_MS
+from tracker.decisions.decision import ByEligibility, ByModel, ByRules, Decision, Shown, Silence
 from tracker.decisions.log.entry import LogEntry, LoggedCall, LoggedCost, LoggedPopup, LoggedProposal, SignalsThen
+from tracker.decisions.log.popups import way_ms
 from tracker.decisions.log.session_log import DecisionLog, fingerprint, with_entry
 from tracker.decisions.model.answer import one_plain_line
 from tracker.decisions.model.prompt import PROMPT_VERSION
@@ -22,24 +22,24 @@ def record(store: SessionStore, case: Case, decision: Decision, *, ends_asking: 
     SessionGoneError or a StoreError.
     """
     entry = entry_of(case, decision)
-    if not ends_asking and _is_known(case.log, entry):
+    if not ends_asking and _is_known(case, case.log, entry):
         return
 
     def added(stored: ShopperSession | None) -> ShopperSession:
         session = still_stored(stored)
         was_decided_meanwhile = session.decisions != case.session.decisions
-        if was_decided_meanwhile and not ends_asking and _is_known(DecisionLog.of(session), entry):
+        if was_decided_meanwhile and not ends_asking and _is_known(case, DecisionLog.of(session), entry):
             return session
         return with_entry(session, entry, ends_asking=ends_asking)
 
     store.update(case.session.session, added)
 
 
-def _is_known(log: DecisionLog, entry: LogEntry) -> bool:
+def _is_known(case: Case, log: DecisionLog, entry: LogEntry) -> bool:
     before = log.last
     if before is None or not entry.repeats(before):
         return False
-    return entry.popup is None or entry.at - before.at <= RETRY_MS
+    return entry.popup is None or entry.at - before.at <= way_ms(case.reading)
 
 
 def entry_of(case: Case, decision: Decision) -> LogEntry:
@@ -72,6 +72,9 @@ def entry_of(case: Case, decision: Decision) -> LogEntry:
             pages=signals.pages,
             hesitating=signals.hesitating,
         ),
+        why=signals.why,
+        signs=signals.signs,
+        rule=None if case.rule is None or isinstance(origin, ByEligibility) else case.rule.line,
         popup=popup,
         veto=veto,
         fault=None if failure is None else str(failure.fault),

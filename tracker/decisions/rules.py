@@ -1,48 +1,28 @@
-"""The local rules: which of the owner's messages to propose where no model does. They word nothing themselves."""
+"""Proposals without a model: by the owner's rule that holds, or by the scorecard."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
-
+from tracker.decisions.case import Case
 from tracker.decisions.proposal import Proposal
-from tracker.decisions.shop.messages import Kind, Message
-from tracker.decisions.visit.signals import Signals, counted
-
-LONG_DWELL_S: Final = 60
-"""After so long, a shopper with a full cart has had the time to go to the checkout."""
-
-_WHY: Final[dict[Kind, str]] = {
-    "offer": "an offer may decide.",
-    "fact": "knowing the shop better may help.",
-    "help": "help may be welcome.",
-}
+from tracker.decisions.scorecard.plain_rule import propose_plainly
+from tracker.decisions.scorecard.proposing import delay_ms_of, propose
+from tracker.decisions.scorecard.scorecard import Scorecard
 
 
-def propose(signals: Signals, messages: Sequence[Message]) -> Proposal:
-    """Propose one of the messages that apply to this shopper, or silence."""
-    items, dwell = signals.items_in_cart, signals.dwell_s
-    if items == 0:
-        return _silence(f"Nothing in the cart after {dwell} s: still looking around.", "browsing")
-    if dwell < LONG_DWELL_S and not signals.hesitating:
-        reason = f"{counted(items, 'item')} in the cart after {dwell} s: no sign of hesitation yet."
-        return _silence(reason, "still_shopping")
-    # An offer costs the shop something: it is for shoppers whom knowing the shop better does not decide.
-    order: tuple[Kind, ...] = ("offer", "fact", "help") if signals.hesitating else ("fact", "help", "offer")
-    for kind in order:
-        for message in messages:
-            if message.kind == kind:
-                hesitating = ", and hesitating" if signals.hesitating else ""
-                cart = f"{counted(items, 'item')} in the cart and {dwell} s on the pages, but no checkout"
-                return Proposal(
-                    message_id=message.id,
-                    reason=f"{cart}{hesitating}: {_WHY[kind]}",
-                    trigger="hesitation" if signals.hesitating else "items_in_cart",
-                    confidence=0.7,
-                    delay_ms=2000,
-                )
-    return _silence("The shop has nothing to say to this shopper now.", "nothing_to_say")
-
-
-def _silence(reason: str, trigger: str) -> Proposal:
-    return Proposal(message_id=None, reason=reason, trigger=trigger)
+def propose_by_rules(case: Case, scorecard: Scorecard) -> Proposal:
+    """Propose the first message of the rule that holds; without a rule, what the scorecard makes of the visit."""
+    rule, signals = case.rule, case.signals
+    if rule is None:
+        if case.reading.by_storefront:
+            return propose(scorecard, case.shop.discretion, signals, case.messages)
+        return propose_plainly(scorecard, signals, case.messages)
+    if not case.messages:
+        return Proposal(
+            message_id=None, reason=f"The rule in line {rule.line} of the file wants silence now.", trigger="rule"
+        )
+    return Proposal(
+        message_id=case.messages[0].id,
+        reason=f"The rule in line {rule.line} of the file holds.",
+        trigger="rule",
+        delay_ms=delay_ms_of(signals.why) if rule.delay_s is None else rule.delay_s * 1000,
+    )

@@ -26,6 +26,7 @@ class Fault(StrEnum):
 
     # The model was not asked for another reason.
     COOL_DOWN = "cool_down", "the model had been asked about this session a short while before"
+    ENOUGH = "enough", "the model had been asked about this session as often as it may be"
     WAITED = "waited", "another question about the same session was under way"
     BUSY = "busy", "as many questions as allowed were under way"
 

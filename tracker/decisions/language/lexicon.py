@@ -13,6 +13,8 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Final
 
+from tracker.decisions.language.tags import primary
+
 _CLAIMS: Final = {
     "en": """
         free gratis compliment discount off save saving sale deal bargain offer promo coupon voucher code gift
@@ -67,26 +69,27 @@ LANGUAGES: Final = tuple(_CLAIMS)
 
 _PLAIN: Final = {
     "en": """
-        a about an and any anything are at be but by can cart choose choosing could deciding did do does find fit for
-        from glad happy hand have hello help here hey hi how i if in is it item items just know let like liked little
-        look looking may maybe me mind my need not of okay on or order our perhaps pick please question questions right
-        see shall should show size sizes so some someone something still style sure than thank thanks that the there
-        thing things think thinking this to us want we welcome what when which with wondering would you your""",
+        a about again an and any anything are at be but by can cart choose choosing could deciding did do does find
+        fit for from glad happy hand have hello help here hey hi how i if in is it item items just know let like
+        liked little look looking may maybe me mind my need not of okay on or order our perhaps pick please question
+        questions right see shall should show size sizes so some someone something still style sure than thank thanks
+        that the there thing things think thinking this to us want we welcome what when which with wondering would
+        you your""",
     "de": """
-        als am auch auf bei beim bestellung bin bist bitte brauchen brauchst braucht da dabei danke darf das dazu
-        dein deine deinem deinen deiner dem den der des dich die dir du ein eine einem einen einer etwas euch finden
-        frage fragen fur gern gerne grosse grossen guten habe haben hallo hast helfen hier hilfe ich ihnen ihr ihre
-        ihrem ihren ihrer im in ist jemand kann kannst konnen magst mein mit mochten mochtest moin noch oder passen
-        passende passt rat schauen schon sehen sich sie sind so suchen suchst tag und uns unser unsicher unterstutzen
-        vielleicht von wahl warenkorb was welche welcher welches wer wie willkommen wir wissen wollen wunschen zogern
-        zu zum zur""",
+        als am ansehen auch auf bei beim bestellung bin bist bitte brauchen brauchst braucht da dabei danke darf das
+        dazu dein deine deinem deinen deiner dem den der des dich die dir du ein eine einem einmal einen einer etwas
+        euch finden frage fragen fur gern gerne grosse grossen guten habe haben hallo hast helfen hier hilfe ich
+        ihnen ihr ihre ihrem ihren ihrer im in ist jemand kann kannst konnen magst mein mit mochten mochtest moin
+        noch oder passen passende passt rat schauen schon sehen sich sie sind so suchen suchst tag und uns unser
+        unsicher unterstutzen vielleicht von wahl warenkorb was welche welcher welches wer wie willkommen wir wissen
+        wollen wunschen zogern zu zum zur""",
     "fr": """
         a ai aide aider aidons as au aux avec avez avoir besoin bien bienvenue bonjour bonsoir c ce cela ces cette
         chercher cherchez choisir choix commande comment conseil conseils d dans de des doute du elle en encore es
         est et etes eu faire hesitez ici idee il j je l la le les leur ma me merci mes moi mon n ne nos notre nous on
         ou panier par parmi pas peu peut pour pourrions pouvons puis qu quel quelle quelqu quelque quelques question
-        questions qui quoi renseigner s salut si sommes son souhaitez suis sur t taille te toi ton tous trouver tu un
-        une vos votre voulez vous y""",
+        questions qui quoi renseigner revoir s salut si sommes son souhaitez suis sur t taille te toi ton tous
+        trouver tu un une vos votre voulez vous y""",
     "es": """
         a al algo alguien algun alguna algunas ante aqui ayuda ayudamos ayudar ayudarle ayudarte bienvenida
         bienvenido buenas buenos buscando buscas carrito como con consejo cosa cual cuales cuando de del dia dias
@@ -101,22 +104,22 @@ _PLAIN: Final = {
         consiglio cosa cui da dal dalla dei del della delle di domanda domande dubbi dubbio e ed fare forse gli
         grazie ha hai ho i il in indecisa indeciso io l la le lei lo loro ma me mi mio ne nei nel nella noi non
         nostra nostro o ordine pensando per possa possiamo posso puo puoi qualche qualcosa quale quali quella quello
-        questa questo qui salve sapere scegliere scelta se sei si sia siamo sono stai su sul sulla suo taglia te ti
-        trovare tu tua tuo tutti un una uno va vedere voi vostro vuoi""",
+        questa questo qui rivedere salve sapere scegliere scelta se sei si sia siamo sono stai su sul sulla suo
+        taglia te ti trovare tu tua tuo tutti un una uno va vedere voi vostro vuoi""",
     "pt": """
         a ainda ajuda ajudamos ajudar ajudo algo alguem algum alguma alguns ao aos aqui as assim bem boa bom carrinho
         coisa com como da das de decidir dia do duvida duvidas e ela ele em encontrar entre escolha escolher essa
         esse esta estamos este eu gostaria ha isso isto ja lhe me mesmo meu minha muito na nao nas nem no nos nossa
         nosso o obrigada obrigado oi ola olhando os ou outra outro para pedido pensando pergunta perguntas pode
         podemos poderia por posso precisa procura procurando quais qual que quem quer saber sao se ser seu seus sim
-        so sobre sua suas tamanho te tem ter teu ti tu tua tudo um uma umas uns ver vinda vindo voce""",
+        so sobre sua suas tamanho te tem ter teu ti tu tua tudo um uma umas uns ver vez vinda vindo voce""",
     "nl": """
-        aan al als andere ben bent bestelling bij daar dag dank dat de deze die dit doen dus een en er ergens even
-        fijn goed goede goedemiddag graag groot had heb hebben hebt heeft helpen helpt het hier hoe hoi hulp iemand
-        iets ik in is ja je jij jou jouw kan keuze kies kiezen kijken kun kunnen kunt laat maar maat maten me met
-        mijn misschien moet mogen naar niet nodig nog of om ons onze ook op over passen past raad samen staan te
-        tegen tussen twijfel twijfelt u uit uw van vinden voor vraag vragen waar wat we weet welke welkom weten wie
-        wij wil willen wilt winkelmand winkelwagen zie zien zijn zo zoek zoekt""",
+        aan al als andere bekijken ben bent bestelling bij daar dag dank dat de deze die dit doen dus een eens en er
+        ergens even fijn goed goede goedemiddag graag groot had heb hebben hebt heeft helpen helpt het hier hoe hoi
+        hulp iemand iets ik in is ja je jij jou jouw kan keuze kies kiezen kijken kun kunnen kunt laat maar maat
+        maten me met mijn misschien moet mogen naar niet nodig nog of om ons onze ook op over passen past raad samen
+        staan te tegen tussen twijfel twijfelt u uit uw van vinden voor vraag vragen waar wat we weet welke welkom
+        weten wie wij wil willen wilt winkelmand winkelwagen zie zien zijn zo zoek zoekt""",
 }
 
 PLAIN_WORDS: Final[Mapping[str, frozenset[str]]] = {
@@ -143,7 +146,7 @@ _MOST_WORDS = 12
 
 
 def fault_in_opening(opening: str, language: str) -> str | None:
-    """Return why a model's opening must not be shown; None if it may be.
+    """Return why a model's opening in a language (`pt-BR` is checked as `pt`) must not be shown; None if it may be.
 
     It may be shown if it consists of a few plain words of the shopper's language and holds nothing that claims, offers
     or presses in any language of the lexicon. Every word has to be a known one: if a single other word were allowed,
@@ -157,6 +160,6 @@ def fault_in_opening(opening: str, language: str) -> str | None:
     words = _WORD.findall(folded)
     if not 0 < len(words) <= _MOST_WORDS:
         return f"not 1 to {_MOST_WORDS} words"
-    if not PLAIN_WORDS[language].issuperset(words):
+    if not PLAIN_WORDS[primary(language)].issuperset(words):
         return f"words that are not plain {language}"
     return None

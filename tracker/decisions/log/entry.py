@@ -1,9 +1,9 @@
 """One entry of the decision log: what was decided for a session, when, and from what.
 
 Its record: {at, source, trigger, show, reason, confidence, seen, shop, signals: {stage, items, dwell, pages,
-hesitating}}; with a popup also {pick, message, category, delayMs}; where there was one {veto}, {fault}; and if the
-model was asked {prompt, model: {pick?, reason?, opening?, name?, ms?, promptTokens?, completionTokens?}}. Moments are
-ms since 1970, `dwell` is in seconds.
+hesitating}}; since 1.1 also {why, signs}; with a popup also {pick, message, category, delayMs}; where there was one
+{rule}, {veto}, {fault}; and if the model was asked {prompt, model: {pick?, reason?, opening?, name?, ms?, promptTokens?,
+completionTokens?}}. Moments are ms since 1970, `dwell` is in seconds.
 """
 
 from __future__ import annotations
@@ -81,6 +81,12 @@ class LogEntry:
     """What the shopper had done by then; see `session_log.fingerprint`."""
     shop_version: str
     signals: SignalsThen
+    why: str = ""
+    """Why the script asked."""
+    signs: int | None = None
+    """How many signs there were by then, see `visit.signs`; None in an entry of 1.0."""
+    rule: int | None = None
+    """The line of the owner's rule that held, if one did."""
     popup: LoggedPopup | None = None
     """None: nothing was shown."""
     veto: str | None = None
@@ -114,6 +120,10 @@ class LogEntry:
                 "hesitating": self.signals.hesitating,
             },
         }
+        if self.signs is not None:
+            record |= {"why": self.why, "signs": self.signs}
+        if self.rule is not None:
+            record["rule"] = self.rule
         if self.popup is not None:
             record |= {
                 "pick": self.popup.message_id,
@@ -151,6 +161,7 @@ class LogEntry:
                 },
                 **more,
             }:
+                why, signs, rule = more.get("why"), more.get("signs"), more.get("rule")
                 veto, fault = more.get("veto"), more.get("fault")
                 return cls(
                     at=at,
@@ -161,20 +172,15 @@ class LogEntry:
                     fingerprint=seen,
                     shop_version=shop,
                     signals=SignalsThen(stage=stage, items=items, dwell_s=dwell, pages=pages, hesitating=hesitating),
+                    why=why if isinstance(why, str) else "",
+                    signs=signs if type(signs) is int else None,
+                    rule=rule if type(rule) is int else None,
                     popup=_popup_from(more) if show else None,
                     veto=veto if isinstance(veto, str) else None,
                     fault=fault if isinstance(fault, str) else None,
                     call=_call_from(more) if "model" in more else None,
                 )
         raise ValueError("not an entry of a decision log")
-
-
-def items_of(record: object) -> int:
-    """Return the items in the cart of an entry's record, without reading the rest of it; 0 if it holds none."""
-    match record:
-        case {"signals": {"items": int(items)}}:
-            return items
-    return 0
 
 
 def _popup_from(record: Mapping[object, object]) -> LoggedPopup:

@@ -1,6 +1,6 @@
 """The decision log of a session: its entries and counts, read once, and the session with the log's next state.
 
-Its record stands under `decisions`: {entries, shown?, lastShown?, lastAsked?, askingUntil?}; an entry's record is in
+Its record stands under `decisions`: {entries, shown?, lastShown?, lastAsked?, asked?, askingUntil?}; an entry's record is in
 `entry`. Moments are ms since 1970.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from tracker.decisions.log.entry import LogEntry, items_of
+from tracker.decisions.log.entry import LogEntry
 from tracker.sessions.model import ShopperSession
 
 KEPT: Final = 20
@@ -32,6 +32,8 @@ class DecisionLog:
     last_shown_ms: int = 0
     last_asked_ms: int = 0
     """When the model was last asked."""
+    asked: int = 0
+    """How often the model was asked in this visit."""
     asking_until_ms: int = 0
     """Until when a worker may be asking the model about this session."""
 
@@ -45,6 +47,7 @@ class DecisionLog:
             shown=_number(record, "shown"),
             last_shown_ms=_number(record, "lastShown"),
             last_asked_ms=_number(record, "lastAsked"),
+            asked=_number(record, "asked"),
             asking_until_ms=_number(record, "askingUntil"),
         )
 
@@ -66,11 +69,8 @@ class DecisionLog:
         """The newest entry."""
         return next(self.newest_first(), None)
 
-    @property
-    def most_items(self) -> int:
-        """How many items the cart held at most when a decision was made."""
-        return max(map(items_of, self.records), default=0)
 
+_NOT_BY_SHOPPER: Final = frozenset({"popup_shown", "popup_dropped"})
 
 _EMPTY: Final = DecisionLog()
 
@@ -103,15 +103,17 @@ def with_entry(session: ShopperSession, entry: LogEntry, *, ends_asking: bool = 
 
 def with_claim(session: ShopperSession, now_ms: int, until_ms: int) -> ShopperSession:
     """Return the session with the note that the model is being asked about it, which ends by itself at `until_ms`."""
-    return replace(session, decisions={**session.decisions, "askingUntil": until_ms, "lastAsked": now_ms})
+    asked = _number(session.decisions, "asked") + 1
+    claim = {"askingUntil": until_ms, "lastAsked": now_ms, "asked": asked}
+    return replace(session, decisions={**session.decisions, **claim})
 
 
 def fingerprint(session: ShopperSession) -> str:
-    """Return a text that changes with everything the shopper does; that a popup was shown does not change it."""
+    """Return a text that changes with everything the shopper does; that a popup was shown or dropped does not."""
     acts, last = session.merge.dropped_events, 0
     for events in session.events.values():
         for event in events:
-            if event["type"] != "popup_shown":
+            if event["type"] not in _NOT_BY_SHOPPER:
                 acts += 1
                 last = max(last, event["ts"])
     return f"{acts}.{last}.{session.items_in_cart}"

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import orjson
 
@@ -43,6 +43,13 @@ class Card:
         return 1 / (1 + math.exp(-max(-30.0, min(30.0, score))))
 
 
+class Reason(NamedTuple):
+    """A number that speaks for a popup, and the words that say it."""
+
+    name: str
+    words: str
+
+
 @dataclass(frozen=True, slots=True)
 class Scorecard:
     """The weights as they were learned."""
@@ -59,8 +66,8 @@ class Scorecard:
         """Return the numbers that have weights, each up to its cap."""
         return {name: min(numbers[name], cap) for name, cap in self.caps.items()}
 
-    def score(self, numbers: Numbers) -> tuple[float, list[str]]:
-        """Return the probability that a popup would help now, and the strongest reasons for it in words."""
+    def score(self, numbers: Numbers) -> tuple[float, list[Reason]]:
+        """Return the probability that a popup would help now, and the strongest reasons for it."""
         capped = self.capped(numbers)
         parts = {
             name: weight * (capped[name] - self.typical[name])
@@ -68,7 +75,7 @@ class Scorecard:
             if numbers[name] and name in WORDS
         }
         strongest = sorted((name for name in parts if parts[name] > 0), key=lambda name: -parts[name])
-        return self.help.probability(capped), [say(name, numbers[name]) for name in strongest[:REASONS]]
+        return self.help.probability(capped), [Reason(name, say(name, numbers[name])) for name in strongest[:REASONS]]
 
     def about(self, numbers: Numbers) -> dict[str, float]:
         """Return for each topic, and for "quote", the probability that a message about it would be right."""

@@ -12,7 +12,8 @@ from itertools import pairwise
 from typing import Final
 
 from tracker.decisions.visit.acts import TOPICS
-from tracker.decisions.visit.reading import Look, Reading
+from tracker.decisions.visit.look import Look
+from tracker.decisions.visit.reading import Reading
 
 GLANCE_S: Final = 12
 """A page of text that is left sooner, and not scrolled to its end, was not read."""

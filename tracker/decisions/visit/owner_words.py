@@ -32,7 +32,7 @@ OWNER_WORDS: Final[Mapping[str, OwnerWord]] = {
     "why": OwnerWord(
         "text",
         "Why the script asks now: the cart changed, nothing was touched for a while, the shopper moves to leave, came"
-        " back to the tab, turned away from a page of text, search or cart, clicks on the same thing again and again, or"
+        " back to the tab, turned away from a page of text, a search or the cart, clicks on the same thing again, or"
         " opened a page.",
         ("cart", "idle", "exit", "back", "turn_away", "again", "page"),
     ),

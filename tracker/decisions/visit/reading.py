@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from tracker.decisions.visit.acts import ACT_TOPICS, LEADS_ON, SUBJECT_TOPICS, Topic, act_of
 from tracker.decisions.visit.look import Look
@@ -23,6 +23,9 @@ _CHOICES: Final = frozenset({"quantity_change", "option_flip"})
 _NOT_BY_SHOPPER: Final = frozenset({"popup_shown", "popup_dropped", "sold_out"})
 """Events that no act of the shopper's makes."""
 
+POPUP_TYPES: Final = frozenset({"popup_shown", "popup_dismissed", "popup_clicked", "popup_dropped"})
+_RESTING: Final = ("repeat", "dismissed")
+"""Why the script drops a message that this browser has seen already."""
 _BROWSED: Final = frozenset({"picture", "colour"})
 """What shoppers click through for pleasure: a run of such clicks says nothing."""
 
@@ -39,6 +42,13 @@ MAX_TEXT: Final = 200
 def whole(value: object) -> int:
     """Return a whole number of an event's key, 0 for anything else: a key may hold whatever a browser sent."""
     return value if type(value) is int and 0 <= value <= MAX_INTEGER else 0
+
+
+class Drop(NamedTuple):
+    """A popup that was decided and not drawn: when the script said so, and whether its message rests in this browser."""
+
+    at_ms: int
+    rests: bool
 
 
 @dataclass(slots=True)
@@ -61,12 +71,16 @@ class Reading:
     """The topic of every page opened and every act done that is a sign of one, in order."""
     away_s: list[float] = field(default_factory=list)
     """How long each absence from the tab lasted."""
-    fates: dict[str, str] = field(default_factory=dict)
-    """What was last reported of each message: {message_id: shown, dismissed, clicked or dropped}."""
+    drawn: set[str] = field(default_factory=set)
+    """The ids of the messages that were reported as shown, dismissed or clicked."""
+    dropped: dict[str, Drop] = field(default_factory=dict)
+    """What was last reported of each message that was not drawn after all, by its id."""
     arrival: dict[str, Any] = field(default_factory=dict)
     """What the views say of the browser: visit, orders, locale, device, campaign, discount; the newest counts."""
+    by_storefront: bool = False
+    """Whether the storefront script tells of this visit: it alone counts a browser's visits."""
     tells_carts: bool = False
-    """Whether the script tells of changes of the cart, as the storefront script does, which also counts visits."""
+    """Whether the script tells of changes of the cart, as the storefront script does."""
     cart: dict[str, Any] = field(default_factory=dict)
     """What the last change of the cart told: total, currency, duplicates."""
     now_ms: int = 0
@@ -179,7 +193,7 @@ class Reading:
         self.acts[act] += 1
         self.since_add[act] += 1
         last, run = self._run
-        self._run = (target, run + 1 if target == last else 1)
+        self._run = (target, run + 1 if target and target == last else 1)
         if act not in _BROWSED:
             self.same_clicks = max(self.same_clicks, self._run[1])
         if act == last_act and now - last_ms >= SLOW_CLICK_MS:
@@ -238,12 +252,13 @@ class Reading:
             self.looks[-1].deepest = max(self.looks[-1].deepest, whole(event.get("depth")))
         elif kind == "checkout_started":
             self._checkout(now)
-        elif kind.startswith("popup_"):
-            fate, message_id = kind.removeprefix("popup_"), event.get("message_id")
-            if isinstance(message_id, str):
-                self.fates[message_id[:MAX_TEXT]] = fate
-            if fate != "dropped":
-                self.last_popup_ms = max(self.last_popup_ms, now)
+        elif kind in POPUP_TYPES:
+            message_id = str(event.get("message_id") or "")[:MAX_TEXT]
+            if kind == "popup_dropped":
+                self.dropped[message_id] = Drop(now, event.get("why") in _RESTING)
+            else:
+                self.drawn.add(message_id)
+                self.last_popup_ms = now
 
     def _checkout(self, now: int) -> None:
         self.checkout_ms, self.back_ms = now, 0
@@ -264,10 +279,12 @@ def read(session: ShopperSession, now_ms: int) -> Reading:
         key=itemgetter(0, 1, 2),
     )
     types = {event["type"] for *_, event in order}
+    by_storefront = any(whole(event.get("visit")) for *_, event in order)
     reading = Reading(
         items=session.items_in_cart,
         skew_ms=skew_of(session, order[-1][0] if order else 0, now_ms),
-        tells_carts=not types.isdisjoint(_CART_CHANGES) or any(whole(event.get("visit")) for *_, event in order),
+        by_storefront=by_storefront,
+        tells_carts=by_storefront or not types.isdisjoint(_CART_CHANGES),
     )
     reading.now_ms = now_ms - reading.skew_ms
     pages = {name: PageName.parse(name) for name in session.events}

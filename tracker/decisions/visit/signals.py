@@ -74,6 +74,8 @@ class Signals:
     checkout, or did nothing for LONG_IDLE_S."""
     visit: int = 1
     """The number of this browser's visit."""
+    returning: bool = False
+    """The script knows this browser from an earlier visit."""
     orders: int | None = None
     """How many orders this browser remembers; None if the script does not say."""
     locale: str = ""
@@ -88,16 +90,9 @@ class Signals:
     popups_clicked: int = 0
     last_popup_ms: int = 0
     """When a popup was last shown, dismissed or clicked; 0 for never."""
-    fates: Mapping[str, str] = field(default_factory=dict)
-    """What was last reported of each message: {message_id: shown, dismissed, clicked or dropped}."""
     page_kinds: Mapping[PageKind, KindTotals] = field(default_factory=dict)
     page: PageName = NO_PAGE
     """The page where the shopper is now."""
-
-    @property
-    def returning(self) -> bool:
-        """Whether the script knows this browser from an earlier visit."""
-        return self.visit > 1
 
 
 def counted(number: int, noun: str) -> str:
@@ -141,6 +136,7 @@ def signals_from(session: ShopperSession, reading: Reading, why: Why = "") -> Si
         cart_looks=cart_looks,
         hesitating=session.items_in_cart > 0 and not bought and not in_checkout and slows,
         visit=reading.visit,
+        returning=reading.visit > 1,
         orders=arrival["orders"] if type(arrival.get("orders")) is int else None,
         locale=_text(arrival.get("locale"), _LOCALE),
         device=_one_of(arrival.get("device"), DEVICES),
@@ -150,7 +146,6 @@ def signals_from(session: ShopperSession, reading: Reading, why: Why = "") -> Si
         popups_dismissed=counts["popup_dismissed"],
         popups_clicked=counts["popup_clicked"],
         last_popup_ms=reading.last_popup_ms and reading.last_popup_ms + reading.skew_ms,
-        fates=reading.fates,
         page_kinds=kinds,
         page=reading.page,
     )

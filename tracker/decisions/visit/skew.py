@@ -8,6 +8,8 @@ from tracker.sessions.model import ShopperSession
 
 LATENCY_MS: Final = 3_000
 """Two clocks that differ by no more agree: a report takes some time."""
+LATEST_REPORT_MS: Final = 1_800_000
+"""No report of an event comes later: a visit ends after half an hour without an act."""
 
 
 def skew_of(session: ShopperSession, newest_ms: int, now_ms: int) -> int:
@@ -17,6 +19,6 @@ def skew_of(session: ShopperSession, newest_ms: int, now_ms: int) -> int:
     """
     told_ms = max(session.merge.cart_clock, newest_ms)
     skew_ms = (session.updated_at or now_ms) - told_ms
-    # Only a report with a clock of its own, later than its events, can tell that a clock is behind.
-    is_told = skew_ms < 0 or session.merge.cart_clock > newest_ms
+    # Only a report with a clock of its own, later than its events, tells that a clock is a little behind.
+    is_told = skew_ms < 0 or skew_ms > LATEST_REPORT_MS or session.merge.cart_clock > newest_ms
     return skew_ms if is_told and abs(skew_ms) > LATENCY_MS else 0
