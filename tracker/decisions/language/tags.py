@@ -20,18 +20,12 @@ _CODES: Final = """
     """
 _TWO_LETTERS: Final = frozenset(_CODES.split())
 
-_MISTAKEN: Final = {
-    "at": "de",
-    "cn": "zh",
-    "cz": "cs",
-    "dk": "da",
-    "gb": "en",
-    "gr": "el",
-    "jp": "ja",
-    "ua": "uk",
-    "us": "en",
-}
-"""Country codes that are no languages, and the language that was meant."""
+_MEANT: Final = """
+    at=de cn=zh cz=cs dk=da gb=en gr=el jp=ja ua=uk us=en english=en german=de deutsch=de french=fr spanish=es
+    italian=it portuguese=pt dutch=nl polish=pl swedish=sv arabic=ar hebrew=he japanese=ja chinese=zh
+    """
+_MISTAKEN: Final = dict(one.split("=") for one in _MEANT.split())
+"""Codes of countries and names of languages that are no tags, and the tag that was meant."""
 
 _TRADITIONAL: Final = frozenset({"hk", "mo", "tw"})
 """Where Chinese is written in traditional characters."""

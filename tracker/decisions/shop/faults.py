@@ -57,9 +57,12 @@ def unknown(what: str, known: Collection[str]) -> str:
 
 def nearest(what: str, known: Collection[str]) -> str | None:
     """Return the known name that is spelled most like this one; None if none is much like it."""
-    return next(iter(get_close_matches(what.lower().replace("-", "_"), known, 1, 0.7)), None) or next(
-        iter(get_close_matches(what.lower(), known, 1, 0.7)), None
-    )
+    plain = what.lower()
+    for spelling in (plain.replace("-", "_"), plain):
+        if close := get_close_matches(spelling, known, 1, 0.7):
+            return close[0]
+    longer = [one for one in known if len(plain) >= 4 and one.startswith(plain)]
+    return longer[0] if len(longer) == 1 else None
 
 
 def schema_faults(text: str, messages: Mapping[Any, Any], place: Place = ()) -> list[FileFault]:
