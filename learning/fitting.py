@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from tracker.decisions.rehearsal.example import Example
-from tracker.decisions.scorecard.proposal import answers_of
+from tracker.decisions.scorecard.proposing import answers_of
 from tracker.decisions.scorecard.scorecard import LEARNED
 from tracker.decisions.shop.messages import Message
 from tracker.decisions.visit.numbers import WORDS

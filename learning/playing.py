@@ -6,16 +6,18 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
 from learning.fitting import LearningVisit, Moment
+from tracker.decisions.browser_memory import NO_MEMORY, BrowserMemory
 from tracker.decisions.case import Case
+from tracker.decisions.decision import Decision
 from tracker.decisions.engine import Engine
 from tracker.decisions.rehearsal.example import Example, read_examples
 from tracker.decisions.rehearsal.judging import Judged, judge
 from tracker.decisions.rehearsal.player import HandClock
 from tracker.decisions.rehearsal.stage import FixedShop, Stage
-from tracker.decisions.scorecard.scorecard import Card, Discretion, Scorecard
+from tracker.decisions.scorecard.scorecard import LEARNED, Card, Discretion, Scorecard
 from tracker.decisions.shop.owner_file import parse_shop
 from tracker.decisions.shop.shop import Shop
 from tracker.decisions.visit.signals import Why
@@ -56,8 +58,41 @@ class Setting:
         return [LearningVisit(example, tuple(self._moments(example))) for example in examples]
 
     def _moments(self, example: Example) -> list[Moment]:
-        clock, store, listener = HandClock(BEGIN_MS), MemoryStore(), _Listener()
-        engine = _ListeningEngine(store, FixedShop(self.shop), clock=clock, scorecard=listener)
-        engine.listener, engine.store, engine.shop, engine.clock = listener, store, self.shop, clock
+        clock, store = HandClock(BEGIN_MS), MemoryStore()
+        engine = _ListeningEngine(store, self.shop, clock)
         Stage(store, engine, clock).play(example.visit)
         return engine.moments
+
+
+class _Listener(Scorecard):
+    """A scorecard that keeps the numbers that it is asked about, and never proposes a popup."""
+
+    heard: list[Mapping[str, float]]
+
+    def __init__(self) -> None:
+        never = dict.fromkeys(get_args(Discretion), math.inf)
+        super().__init__(caps={}, typical={}, help=Card(0, {}), answers={}, thresholds=never)
+        object.__setattr__(self, "heard", [])  # a scorecard is frozen
+
+    def about(self, numbers: Mapping[str, float]) -> dict[str, float]:
+        self.heard.append(numbers)
+        return dict.fromkeys((*LEARNED, "payment"), 0.5)
+
+
+class _ListeningEngine(Engine):
+    """The real engine with a scorecard that listens: it keeps the moments that reach the scorecard."""
+
+    def __init__(self, store: MemoryStore, shop: Shop, clock: HandClock) -> None:
+        self._listener = _Listener()
+        super().__init__(store, FixedShop(shop), clock=clock, scorecard=self._listener)
+        self.moments: list[Moment] = []
+
+    def advise(self, session_id: str, why: Why = "", memory: BrowserMemory = NO_MEMORY) -> Decision:
+        """Decide as the engine does, and keep the moment if the scorecard was asked."""
+        session = self._store.get(session_id)
+        assert session is not None
+        decision = super().advise(session_id, why, memory)
+        if self._listener.heard:
+            case = Case.of(session, self._shop.current(), self._clock(), why, memory)
+            self.moments.append(Moment(dict(self._listener.heard.pop()), case.messages))
+        return decision

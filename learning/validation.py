@@ -12,7 +12,7 @@ from sklearn.model_selection import StratifiedKFold
 from learning.fitting import LearningVisit, Moment, fit, rounded
 from learning.playing import Setting
 from tracker.decisions.rehearsal.judging import Judged
-from tracker.decisions.scorecard.proposal import best_of
+from tracker.decisions.scorecard.proposing import best_of
 from tracker.decisions.scorecard.scorecard import Discretion, Scorecard
 
 ANNOYED: Final[dict[Discretion, float]] = {"eager": 0.08, "balanced": 0.04, "discreet": 0.02}
