@@ -12,7 +12,7 @@ from typing import Any
 from marshmallow import RAISE
 
 from testing.fake_groq import good_proposal
-from tracker.askai.blueprint import AnswerSchema
+from tracker.askai.schemas import AnswerSchema
 from tracker.decisions.decision import Decision
 from tracker.decisions.engine import Engine
 from tracker.decisions.language.lexicon import PLAIN_WORDS, fold

@@ -65,7 +65,7 @@ def create_app(
     register_access(app, origins, config.admin_token)
 
     app.register_blueprint(ingest_blueprint(store, _event_limits(config), session_limits, now_ms))
-    app.register_blueprint(askai_blueprint(engine))
+    app.register_blueprint(askai_blueprint(engine, shop))
     app.register_blueprint(owner_blueprint(store))
     app.register_blueprint(health_blueprint(store, lambda: [shop.problem] if shop.problem else []))
     app.register_blueprint(docs_blueprint(app))

@@ -153,8 +153,9 @@ class Config:
     model_cool_down: int = _setting(
         "MODEL_COOL_DOWN",
         _whole_number(0, 86_400),
-        240,
-        "The least number of seconds between two questions to the model about the same session.",
+        25,
+        "The least number of seconds between two questions to the model about the same session: 20 to 30 do well."
+        " Leaving does not wait for it.",
     )
     model_calls_at_once: int = _setting(
         "MODEL_CALLS_AT_ONCE",

@@ -51,4 +51,4 @@ def _rests(seen: SeenMessage, shop: Shop) -> bool:
     if not seen.dismissals or seen.dismissed_days is None:
         return False
     doublings = min(seen.dismissals - 1, _MOST_DOUBLINGS)
-    return seen.dismissed_days < shop.caps.days_after_dismissal * 2**doublings
+    return seen.dismissed_days < shop.caps.days_after_dismissal << doublings

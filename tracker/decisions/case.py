@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from tracker.decisions.browser_memory import NO_MEMORY, BrowserMemory
-from tracker.decisions.log.session_log import DecisionLog
 from tracker.decisions.log.popups import PopupsSoFar, popups_so_far
+from tracker.decisions.log.session_log import DecisionLog
 from tracker.decisions.shop.messages import Message
 from tracker.decisions.shop.shop import Rule, Shop
 from tracker.decisions.visit.facts import owner_facts

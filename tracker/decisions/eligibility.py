@@ -8,6 +8,7 @@ from typing import Final
 
 from tracker.decisions.case import Case
 from tracker.decisions.decision import ByEligibility, Silence
+from tracker.decisions.scorecard.silence import silence_by_rule
 from tracker.decisions.visit.signals import Signals, counted
 
 EARLY_S: Final = 15
@@ -32,6 +33,12 @@ def refusal(case: Case, holdout: Holdout) -> Silence | None:
     if holdout.holds(case.session.session):
         return silence("In the holdout: shown no popup, so that the others can be compared.", "holdout")
     return _visit_is_over(case) or _capped(case) or _too_early(case.signals)
+
+
+def hopeless(case: Case) -> Silence | None:
+    """Return the silence of a session that no popup could help now; None if rules, scorecard or model may decide."""
+    why = silence_by_rule(case.reading)
+    return None if why is None else silence(why.reason, why.trigger)
 
 
 def silence(reason: str, trigger: str) -> Silence:

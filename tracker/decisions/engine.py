@@ -1,6 +1,7 @@
 """The engine: how a decision about one session comes about. It reads from top to bottom.
 
-    eligibility -> a standing decision -> the model, within its budget -> the rules -> the guardrails -> the log
+    eligibility -> a standing decision -> silence by rule -> the owner's rule that holds -> a model, after a sign and
+    within its budget -> the rule itself, or else the scorecard -> the guardrails -> the log
 
 Each part is called from here; only the engine knows their order.
 """
@@ -13,18 +14,21 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
+from tracker.decisions.browser_memory import NO_MEMORY, BrowserMemory
 from tracker.decisions.case import Case, SessionGoneError
 from tracker.decisions.decision import ByModel, ByRules, Decision
-from tracker.decisions.eligibility import Holdout, refusal, silence
+from tracker.decisions.eligibility import Holdout, hopeless, refusal, silence
 from tracker.decisions.guardrails import checked
 from tracker.decisions.log.session_log import DecisionLog
 from tracker.decisions.model.consultation import Consultant
 from tracker.decisions.proposal import ModelFailure
 from tracker.decisions.recording import record
-from tracker.decisions.rules import propose
+from tracker.decisions.rules import propose_by_rules
+from tracker.decisions.scorecard.scorecard import Scorecard, shipped
 from tracker.decisions.shop.live_file import ShopSource
 from tracker.decisions.single_flight import ClaimedError, SingleFlight
 from tracker.decisions.standing import is_cooling_down, standing_decision
+from tracker.decisions.visit.signals import Why
 from tracker.llm.budget import Budget
 from tracker.llm.faults import Fault
 from tracker.llm.port import ModelClient
@@ -32,6 +36,9 @@ from tracker.sessions.model import ShopperSession
 from tracker.sessions.store import SessionStore, StoreError, UnknownSessionError
 
 _log = logging.getLogger(__name__)
+
+MOST_QUESTIONS: Final = 4
+"""How often the model is asked about one visit at most."""
 
 _DELETED: Final = silence("The session was deleted meanwhile.", "deleted")
 _NOT_KEPT: Final = silence("Decisions cannot be kept now.", "store")
@@ -52,13 +59,14 @@ class Engine:
         *,
         model: ModelClient | None = None,
         budget: Budget | None = None,
+        scorecard: Scorecard | None = None,
         holdout: Holdout | None = None,
         clock: Callable[[], int] = _now_ms,
         deadline_s: float = 5.0,
-        cool_down_s: float = 240.0,
+        cool_down_s: float = 25.0,
         waits_at_once: int = 4,
     ) -> None:
-        """Without both a model and a budget, the rules decide.
+        """Without both a model and a budget, the owner's rules and the scorecard decide: by default the shipped one.
 
         `clock` returns ms since 1970. One question takes at most `deadline_s` in all. Between two calls to the model
         about one session lie `cool_down_s`. At most `waits_at_once` questions wait for another one's answer.
@@ -66,22 +74,24 @@ class Engine:
         self._store = store
         self._shop = shop
         self._consultant = None if model is None or budget is None else Consultant(model, budget, clock)
+        self._scorecard = scorecard or shipped()
         self._holdout = holdout or Holdout()
         self._clock = clock
         self._deadline_s = deadline_s
         self._cool_down_ms = round(cool_down_s * 1000)
         self._flight = SingleFlight(store, clock, lease_s=deadline_s, waits_at_once=waits_at_once)
 
-    def advise(self, session_id: str) -> Decision:
+    def advise(self, session_id: str, why: Why = "", memory: BrowserMemory = NO_MEMORY) -> Decision:
         """Decide whether a popup would help now, within the deadline, whatever the model does.
 
-        A decision that cannot be logged shows nothing, because then no frequency cap could be held. Raises
-        UnknownSessionError, or a StoreError if the session cannot be read.
+        `why` is the script's reason for the question, `memory` what its browser remembers of earlier visits. A decision
+        that cannot be logged shows nothing, because then no frequency cap could be held. Raises UnknownSessionError,
+        or a StoreError if the session cannot be read.
         """
         session = self._store.get(session_id)
         if session is None:
             raise UnknownSessionError(session_id)
-        case = self._case(session)
+        case = Case.of(session, self._shop.current(), self._clock(), why, memory)
         try:
             return self._decide(case)
         except SessionGoneError:
@@ -90,22 +100,21 @@ class Engine:
             _log.warning("a decision could not be logged, so nothing is shown: %s", error)
             return _NOT_KEPT
 
-    def preview(self, session: ShopperSession, *, at_ms: int | None = None, ask: bool = False) -> Decision:
+    def preview(
+        self, session: ShopperSession, *, at_ms: int | None = None, why: Why = "", ask: bool = False
+    ) -> Decision:
         """Return what would be decided for the session at a moment (default: now), without logging it.
 
-        The shopper's popups are not used up by it. `ask`: ask the model about an eligible session, which counts
-        against the budget like any call.
+        The shopper's popups are not used up by it. `ask`: ask the model about a session for which it would be asked,
+        which counts against the budget like any call.
         """
-        case = self._case(session, at_ms)
-        refused = refusal(case, self._holdout)
+        case = Case.of(session, self._shop.current(), self._clock() if at_ms is None else at_ms, why)
+        refused = refusal(case, self._holdout) or hopeless(case)
         if refused is not None:
             return refused
-        if ask and self._consultant is not None:
+        if ask and self._consultant is not None and _asks_model(case):
             return self._by_model(self._consultant, case, self._deadline_s)
         return self._by_rules(case)
-
-    def _case(self, session: ShopperSession, now_ms: int | None = None) -> Case:
-        return Case.of(session, self._shop.current(), self._clock() if now_ms is None else now_ms)
 
     def _decide(self, case: Case) -> Decision:
         refused = refusal(case, self._holdout)
@@ -114,11 +123,16 @@ class Engine:
         standing = standing_decision(case, self._cool_down_ms)
         if standing is not None:
             return standing
-        if self._consultant is None:
+        refused = hopeless(case)
+        if refused is not None:
+            return self._logged(case, refused)
+        if self._consultant is None or not _asks_model(case):
             return self._logged(case, self._by_rules(case))
         until = time.monotonic() + self._deadline_s
         if case.log.asking_until_ms > case.now_ms:
             return self._after_another(case, until)
+        if case.log.asked >= MOST_QUESTIONS:
+            return self._logged(case, self._by_rules(case, ModelFailure(fault=Fault.ENOUGH)))
         if is_cooling_down(case, self._cool_down_ms):
             return self._logged(case, self._by_rules(case, ModelFailure(fault=Fault.COOL_DOWN)))
         try:
@@ -134,10 +148,11 @@ class Engine:
         session = self._flight.wait(case.session.session, until)
         if session is None:
             return _ASKING
-        case = self._case(session)
+        case = Case.of(session, self._shop.current(), self._clock(), case.signals.why, case.memory)
         return (
             refusal(case, self._holdout)
             or standing_decision(case, self._cool_down_ms)
+            or hopeless(case)
             or self._logged(case, self._by_rules(case, ModelFailure(fault=Fault.WAITED)))
         )
 
@@ -146,13 +161,20 @@ class Engine:
         outcome = consultant.consult(case, deadline_s)
         if isinstance(outcome, ModelFailure):
             return self._by_rules(case, outcome)
-        return checked(outcome.proposal, ByModel(outcome), case.shop, case.signals, case.today)
+        proposal = outcome.proposal
+        if case.rule is not None and case.rule.delay_s is not None:
+            proposal = replace(proposal, delay_ms=case.rule.delay_s * 1000)
+        return checked(proposal, ByModel(outcome), case.shop, case.signals, case.today)
 
-    @staticmethod
-    def _by_rules(case: Case, failure: ModelFailure | None = None) -> Decision:
-        proposal = propose(case.signals, case.messages())
+    def _by_rules(self, case: Case, failure: ModelFailure | None = None) -> Decision:
+        proposal = propose_by_rules(case, self._scorecard)
         return checked(proposal, ByRules(failure), case.shop, case.signals, case.today)
 
     def _logged(self, case: Case, decision: Decision, *, ends_asking: bool = False) -> Decision:
         record(self._store, case, decision, ends_asking=ends_asking)
         return decision
+
+
+def _asks_model(case: Case) -> bool:
+    """Whether there is something to ask a model: a message to say, and a sign that one may help."""
+    return bool(case.messages) and (case.signals.items_in_cart > 0 or case.signals.signs > 0)

@@ -15,7 +15,6 @@ from tracker.decisions.shop.messages import Message
 from tracker.decisions.shop.shop import Shop
 from tracker.decisions.visit.signals import Signals
 
-
 MAX_DELAY_MS: Final = 10_000
 """A popup that comes later belongs to a moment that is over."""
 

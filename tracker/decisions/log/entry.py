@@ -2,8 +2,8 @@
 
 Its record: {at, source, trigger, show, reason, confidence, seen, shop, signals: {stage, items, dwell, pages,
 hesitating}}; since 1.1 also {why, signs}; with a popup also {pick, message, category, delayMs}; where there was one
-{rule}, {veto}, {fault}; and if the model was asked {prompt, model: {pick?, reason?, opening?, name?, ms?, promptTokens?,
-completionTokens?}}. Moments are ms since 1970, `dwell` is in seconds.
+{rule}, {veto}, {fault}; and if the model was asked {prompt, model: {pick?, reason?, opening?, name?, ms?,
+promptTokens?, completionTokens?}}. Moments are ms since 1970, `dwell` is in seconds.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The popups of a visit so far: which of those that were decided count as shown, and whether one is still on its way."""
+"""The popups of a visit so far: which of those decided count as shown, and whether one is still on its way."""
 
 from __future__ import annotations
 

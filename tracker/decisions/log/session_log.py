@@ -1,7 +1,7 @@
 """The decision log of a session: its entries and counts, read once, and the session with the log's next state.
 
-Its record stands under `decisions`: {entries, shown?, lastShown?, lastAsked?, asked?, askingUntil?}; an entry's record is in
-`entry`. Moments are ms since 1970.
+Its record stands under `decisions`: {entries, shown?, lastShown?, lastAsked?, asked?, askingUntil?}; an entry's record
+is in `entry`. Moments are ms since 1970.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from tracker.decisions.log.entry import LogEntry
+from tracker.decisions.visit.event_types import NOT_BY_SHOPPER
 from tracker.sessions.model import ShopperSession
 
 KEPT: Final = 20
@@ -70,8 +71,6 @@ class DecisionLog:
         return next(self.newest_first(), None)
 
 
-_NOT_BY_SHOPPER: Final = frozenset({"popup_shown", "popup_dropped"})
-
 _EMPTY: Final = DecisionLog()
 
 
@@ -113,7 +112,7 @@ def fingerprint(session: ShopperSession) -> str:
     acts, last = session.merge.dropped_events, 0
     for events in session.events.values():
         for event in events:
-            if event["type"] not in _NOT_BY_SHOPPER:
+            if event["type"] not in NOT_BY_SHOPPER:
                 acts += 1
                 last = max(last, event["ts"])
     return f"{acts}.{last}.{session.items_in_cart}"

@@ -41,8 +41,8 @@ class Consultant:
 
     def consult(self, case: Case, deadline_s: float) -> ModelProposal | ModelFailure:
         """Ask once and return within `deadline_s` seconds. Raises nothing."""
-        messages = case.messages()
-        prompt = build_prompt(case.signals, case.shop, messages)
+        messages = list(case.messages)
+        prompt = build_prompt(case.signals, case.reading, case.shop, messages)
         try:
             reservation = self._budget.reserve(_most_tokens(prompt), case.now_ms)
         except BudgetRefusedError as refused:

@@ -41,9 +41,7 @@ def best_of(about: Mapping[str, float], messages: Iterable[Message]) -> tuple[Me
     return (None, 0.0) if best is None else (best[2], best[0])
 
 
-def propose(
-    scorecard: Scorecard, discretion: Discretion, signals: Signals, messages: Iterable[Message]
-) -> Proposal:
+def propose(scorecard: Scorecard, discretion: Discretion, signals: Signals, messages: Iterable[Message]) -> Proposal:
     """Propose one of these messages, or silence."""
     if not signals.numbers:
         return Proposal(message_id=None, reason="No page was opened yet.", trigger="no_page")

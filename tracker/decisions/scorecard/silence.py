@@ -22,7 +22,7 @@ class Hopeless(NamedTuple):
     trigger: str
 
 
-def hopeless(reading: Reading) -> Hopeless | None:
+def silence_by_rule(reading: Reading) -> Hopeless | None:
     """Return why nothing should be shown now; None if the scorecard or a model may decide."""
     if reading.acts["sent"]:
         return Hopeless("The shopper has written to the shop.", "has_written")

@@ -1,27 +1,36 @@
-"""A safe label for the type of an event."""
+"""The types of the storefront script's events, and how values of their keys are read."""
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
-_TYPE_WORDS: Final = """
-    view page pageview leave hide show visit click tap press touch key scroll depth hover move focus blur input change
-    submit form select copy paste resize rage exit intent search filter sort product collection variant option size
-    color image gallery zoom video play pause end review tab menu nav link button banner modal drawer wishlist compare
-    add remove update clear empty to from the in of cart item line quantity checkout start started begin step shipping
-    payment complete completed popup shown dismissed clicked open opened close closed idle active visible hidden
-    heartbeat ping error session load loaded unload back forward flip presence sold out discount refused dropped
-    """
-_KNOWN_TYPE_WORDS: Final = frozenset(_TYPE_WORDS.split())
-_SEPARATORS: Final = re.compile(r"[-_ :.]+")
-_NEW_WORD: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
+from tracker.sessions.model import MAX_INTEGER
+
+VIEWS: Final = frozenset({"view", "page_view", "pageview"})
+CART_CHANGES: Final = frozenset({"add_to_cart", "remove_from_cart"})
+CHOICES: Final = frozenset({"quantity_change", "option_flip"})
+NOT_BY_SHOPPER: Final = frozenset({"popup_shown", "popup_dropped", "sold_out"})
+"""Events that no act of the shopper's makes."""
+POPUP_TYPES: Final = frozenset({"popup_shown", "popup_dismissed", "popup_clicked", "popup_dropped"})
+RESTING: Final = ("repeat", "dismissed")
+"""Why the script drops a message that this browser has seen already."""
+WORDS: Final = {
+    "exit_intent": "moves to leave",
+    "cart_view": "opens the cart",
+    "search": "search",
+    "sold_out": "is sold out",
+    "discount_refused": "code refused",
+    "checkout_started": "checkout",
+    "popup_shown": "popup shown",
+    "popup_dismissed": "popup closed",
+}
+"""Further events that belong to what was done, in words."""
+
+MAX_COUNT: Final = 99_999
+MAX_TEXT: Final = 200
+"""A text from a browser is read so far."""
 
 
-def type_label(event_type: str) -> str:
-    """Return an event's type if it is made of words for what one does in a shop, else `other`.
-
-    A type is a text from the browser like any other: an unknown one could carry a name, a token or an instruction.
-    """
-    label = _SEPARATORS.sub("_", _NEW_WORD.sub("_", event_type[:64])).lower()
-    return label if len(label) <= 24 and _KNOWN_TYPE_WORDS.issuperset(label.split("_")) else "other"
+def whole(value: object) -> int:
+    """Return a whole number of an event's key, 0 for anything else: a key may hold whatever a browser sent."""
+    return value if type(value) is int and 0 <= value <= MAX_INTEGER else 0

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from tracker.decisions.visit.event_types import whole
 from tracker.decisions.visit.owner_words import ConditionValue
 from tracker.decisions.visit.pages import PageName
 from tracker.decisions.visit.reading import Reading
@@ -46,7 +47,7 @@ def owner_facts(signals: Signals, reading: Reading) -> Mapping[str, ConditionVal
         "stage": signals.stage,
         "sold_out": counts["sold_out"] + reading.acts["sold_out"] > 0,
         "discount_refused": counts["discount_refused"] > 0,
-        "duplicate": reading.duplicates > 0,
+        "duplicate": whole(reading.cart.get("duplicates")) > 0,
     }
     texts = {
         "currency": signals.currency,

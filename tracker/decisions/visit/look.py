@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tracker.decisions.visit.pages import PageName
 
@@ -17,6 +17,8 @@ class Look:
     away_ms: int = 0
     deepest: int = 0
     acts: int = 0
+    done: list[str] = field(default_factory=list)
+    """What was done there, in order, in fixed words."""
 
     @property
     def seconds(self) -> float:

@@ -11,21 +11,24 @@ from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from tracker.decisions.visit.acts import ACT_TOPICS, LEADS_ON, SUBJECT_TOPICS, Topic, act_of
+from tracker.decisions.visit.event_types import (
+    CART_CHANGES,
+    CHOICES,
+    MAX_COUNT,
+    MAX_TEXT,
+    NOT_BY_SHOPPER,
+    POPUP_TYPES,
+    RESTING,
+    VIEWS,
+    WORDS,
+    whole,
+)
 from tracker.decisions.visit.look import Look
 from tracker.decisions.visit.pages import NO_PAGE, PageName
 from tracker.decisions.visit.signs import SIGN_EVENTS, SIGN_WITH_CART, is_click_a_sign, is_page_a_sign
 from tracker.decisions.visit.skew import skew_of
-from tracker.sessions.model import MAX_INTEGER, Event, ShopperSession
+from tracker.sessions.model import Event, ShopperSession
 
-VIEWS: Final = frozenset({"view", "page_view", "pageview"})
-_CART_CHANGES: Final = frozenset({"add_to_cart", "remove_from_cart"})
-_CHOICES: Final = frozenset({"quantity_change", "option_flip"})
-_NOT_BY_SHOPPER: Final = frozenset({"popup_shown", "popup_dropped", "sold_out"})
-"""Events that no act of the shopper's makes."""
-
-POPUP_TYPES: Final = frozenset({"popup_shown", "popup_dismissed", "popup_clicked", "popup_dropped"})
-_RESTING: Final = ("repeat", "dismissed")
-"""Why the script drops a message that this browser has seen already."""
 _BROWSED: Final = frozenset({"picture", "colour"})
 """What shoppers click through for pleasure: a run of such clicks says nothing."""
 
@@ -35,17 +38,10 @@ SLOW_REMOVAL_MS: Final = 10_000
 """A removal so long after the last change corrects no slip of the finger."""
 SAME_ACT_MS: Final = 2_000
 """A choice so soon after a click of the same kind is that click's own."""
-MAX_TEXT: Final = 200
-"""A text from a browser is read so far."""
-
-
-def whole(value: object) -> int:
-    """Return a whole number of an event's key, 0 for anything else: a key may hold whatever a browser sent."""
-    return value if type(value) is int and 0 <= value <= MAX_INTEGER else 0
 
 
 class Drop(NamedTuple):
-    """A popup that was decided and not drawn: when the script said so, and whether its message rests in this browser."""
+    """A popup that was not drawn after all: when the script said so, and whether its message rests in this browser."""
 
     at_ms: int
     rests: bool
@@ -122,11 +118,6 @@ class Reading:
         return whole(self.arrival.get("visit")) or 1
 
     @property
-    def duplicates(self) -> int:
-        """Return how many lines of the cart are of a product that it holds already."""
-        return whole(self.cart.get("duplicates"))
-
-    @property
     def in_checkout(self) -> bool:
         """Whether the checkout was begun and no page of the shop opened since."""
         return self.checkout_ms > 0 and not self.back_ms
@@ -138,20 +129,24 @@ class Reading:
         self.newest_ms = now
         if page.kind != "checkout":
             self.page = page
+        done = ""
         if kind in VIEWS:
             self._view(page, event, now)
-        elif kind == "click" or kind in _CHOICES:
-            self.counts[kind] += kind in _CHOICES
-            self._click(page, event, now)
-        elif kind in _CART_CHANGES:
-            self._cart(event, now)
+        elif kind == "click" or kind in CHOICES:
+            self.counts[kind] += kind in CHOICES
+            done = self._click(page, event, now)
+        elif kind in CART_CHANGES:
+            done = self._cart(event, now)
         elif kind == "presence":
-            self._away(whole(event.get("hidden")), now)
+            done = self._away(whole(event.get("hidden")), now)
         else:
             self._other(kind, page, event, now)
+            done = WORDS.get(kind, "")
+        if done and self.looks:
+            self.looks[-1].done.append(done)
         if kind in SIGN_EVENTS or (kind in SIGN_WITH_CART and (self.items or self.signs)):
             self.signs += 1
-        if kind not in _NOT_BY_SHOPPER:
+        if kind not in NOT_BY_SHOPPER:
             self.last_act_ms = now
             if kind not in VIEWS and kind != "presence" and self.looks:
                 self.looks[-1].acts += 1
@@ -180,7 +175,7 @@ class Reading:
                 self.arrival[key] = event[key]
         self.open(page, now)
 
-    def _click(self, page: PageName, event: Event, now: int) -> None:
+    def _click(self, page: PageName, event: Event, now: int) -> str:
         target = str(event.get("target") or event.get("id") or event.get("classes") or "")[:MAX_TEXT]
         act = act_of(target)
         href = event.get("href")
@@ -188,8 +183,8 @@ class Reading:
         if leads_to is not None and (act == "checkout" or leads_to == "checkout"):
             act = "checkout" if leads_to == "checkout" else "other"
         last_act, last_ms = self._last_click
-        if event["type"] in _CHOICES and act == last_act and now - last_ms <= SAME_ACT_MS:
-            return
+        if event["type"] in CHOICES and act == last_act and now - last_ms <= SAME_ACT_MS:
+            return ""
         self.acts[act] += 1
         self.since_add[act] += 1
         last, run = self._run
@@ -211,13 +206,15 @@ class Reading:
             self.topics.append(ACT_TOPICS[act])
         run = 0 if act in _BROWSED else self._run[1]
         self.signs += event["type"] not in SIGN_EVENTS and is_click_a_sign(act, run, self._pressed[page.path, target])
+        return "click" if act == "other" else act.replace("_", " ")
 
-    def _cart(self, event: Event, now: int) -> None:
+    def _cart(self, event: Event, now: int) -> str:
         adds = event["type"] == "add_to_cart"
         items = whole(event.get("items"))
         was = whole(event.get("was")) if "was" in event else max(0, items - 1)
         self.cart = {key: event[key] for key in ("total", "currency", "duplicates") if key in event}
         self.change_cart(1 if adds else -1, was, items, now)
+        return f"cart {min(items, MAX_COUNT)}"
 
     def change_cart(self, step: int, was: int, items: int, now: int) -> None:
         """Read a change of the cart: `step` is 1 for more items, -1 for fewer."""
@@ -239,10 +236,11 @@ class Reading:
         self.signs += 1
         self._moved_on()
 
-    def _away(self, seconds: int, now: int) -> None:
+    def _away(self, seconds: int, now: int) -> str:
         self.away_s.append(seconds)
         if self.looks:
             self.looks[-1].away_ms += min(seconds * 1000, now - self.looks[-1].begin_ms)
+        return f"away {min(seconds, MAX_COUNT)}s"
 
     def _other(self, kind: str, page: PageName, event: Event, now: int) -> None:
         self.counts[kind] += 1
@@ -255,7 +253,7 @@ class Reading:
         elif kind in POPUP_TYPES:
             message_id = str(event.get("message_id") or "")[:MAX_TEXT]
             if kind == "popup_dropped":
-                self.dropped[message_id] = Drop(now, event.get("why") in _RESTING)
+                self.dropped[message_id] = Drop(now, event.get("why") in RESTING)
             else:
                 self.drawn.add(message_id)
                 self.last_popup_ms = now
@@ -284,7 +282,7 @@ def read(session: ShopperSession, now_ms: int) -> Reading:
         items=session.items_in_cart,
         skew_ms=skew_of(session, order[-1][0] if order else 0, now_ms),
         by_storefront=by_storefront,
-        tells_carts=by_storefront or not types.isdisjoint(_CART_CHANGES),
+        tells_carts=by_storefront or not types.isdisjoint(CART_CHANGES),
     )
     reading.now_ms = now_ms - reading.skew_ms
     pages = {name: PageName.parse(name) for name in session.events}

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Final, Literal, TypeAlias, TypedDict
 
+from tracker.decisions.visit.event_types import whole
 from tracker.decisions.visit.numbers import numbers_of
 from tracker.decisions.visit.pages import NO_PAGE, PageKind, PageName
-from tracker.decisions.visit.reading import Reading, read, whole
+from tracker.decisions.visit.reading import Reading, read
 from tracker.sessions.model import ShopperSession
 
 INTERESTS: Final = 3
