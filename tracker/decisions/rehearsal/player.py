@@ -78,7 +78,8 @@ class Player:
     items: int = 0
     _begin_ms: int = 0
     _path: str = ""
-    _page_ms: int = 0
+    _dwell_ms: int = 0
+    """How long this page was on the screen since it was opened."""
     _act_ms: int = 0
     _asked_ms: int = 0
     _number: int = 0
@@ -100,7 +101,7 @@ class Player:
 
     def play(self) -> None:
         """Play the whole timeline, and send what is left to send."""
-        self._begin_ms = self._page_ms = self._act_ms = self.clock.now_ms
+        self._begin_ms = self._act_ms = self.clock.now_ms
         steps = self.visit.timeline
         self._scripted_popups = max((place + 1 for place, step in enumerate(steps) if step[0] == "popup"), default=0)
         for place, step in enumerate(steps):
@@ -158,14 +159,14 @@ class Player:
         )
 
     def _view(self, address: str) -> None:
-        left, dwell_ms = self._path, self.clock.now_ms - self._page_ms
+        left, dwell_ms = self._path, self._dwell_ms
         self._path, self._deepest, self._is_shop_open = path_of(address), 0, True
         self._clicks.clear()
         page = PageName.parse(self._path)
         self._had_sign = self._had_sign or self._path in self._seen or page.is_text or page.kind == "search"
         self._seen.add(self._path)
         self._record("view", **arrival_of(self.visit, address, is_first=not left))
-        self._page_ms = self.clock.now_ms
+        self._dwell_ms = 0
         if page.kind == "search":
             self._enqueue("search", self.clock.now_ms)
         if left and dwell_ms >= self.moments.turn * 1000 and PageName.parse(left).kind in TURNED_FROM:
@@ -219,13 +220,11 @@ class Player:
 
     def _hide(self, milliseconds: int) -> None:
         self._pass(ACT_MS)
-        begin_ms = self._page_ms
         was_open, self._is_shop_open = self._is_shop_open, False
         self._pass(milliseconds)
         self._is_shop_open = was_open
         if self._next is not None and self._next[0] <= self.clock.now_ms:
             self._draw(self.clock.now_ms)
-        self._page_ms = begin_ms + milliseconds  # the time in the background is not spent on the page
         self._act_ms = self.clock.now_ms
         seconds = milliseconds // 1000
         if seconds >= AWAY_S:
@@ -277,6 +276,7 @@ class Player:
         self.clock.now_ms += milliseconds
         if self._is_shop_open and self._path:
             self._times[self._path] += milliseconds
+            self._dwell_ms += milliseconds
         if self._next is not None and self._is_shop_open and self.clock.now_ms >= self._next[0]:
             self._draw(self._next[0])
 
