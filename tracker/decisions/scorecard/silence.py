@@ -28,10 +28,13 @@ def silence_by_rule(reading: Reading) -> Hopeless | None:
         return Hopeless("The shopper has written to the shop.", "has_written")
     if reading.acts["chat"]:
         return Hopeless("The shopper is in the chat already.", "in_chat")
+    left_ms = max(reading.checkout_ms, reading.checkout_click_ms)
     pressed_in_vain = reading.presses >= 3
     waits = reading.checkout_click_ms > max(reading.checkout_ms, reading.now_ms - CHECKOUT_S * 1000)
     if waits and not pressed_in_vain:
         return Hopeless("The shopper is on the way to the checkout.", "to_checkout")
+    if reading.most_items and not reading.items and 0 < left_ms < reading.changed_ms:
+        return Hopeless("The cart is empty since the checkout: probably an order was placed.", "emptied_at_checkout")
     if reading.changed_ms and reading.now_ms - reading.changed_ms < JUST_CHANGED_S * 1000:
         seconds = (reading.now_ms - reading.changed_ms) // 1000
         return Hopeless(f"The cart changed {seconds} s ago: still shopping.", "still_shopping")

@@ -143,7 +143,7 @@ def numbers_of(reading: Reading, why: str) -> dict[str, float]:
 def _moment(reading: Reading, why: str) -> dict[str, float]:
     here, now_ms = reading.looks[-1], reading.now_ms
     kind = here.page.kind
-    short = sum(10 <= seconds <= 300 for seconds in reading.away_s)
+    short = sum(10 <= seconds < 300 for seconds in reading.away_s)
     still_s = (now_ms - reading.last_act_ms) / 1000
     return {
         "visit_s": (now_ms - reading.begin_ms) / 1000,
@@ -163,7 +163,7 @@ def _moment(reading: Reading, why: str) -> dict[str, float]:
         **{f"why_{one}": why == one for one in ("exit", "turn_away", "again", "back")},
         "exits": reading.counts["exit_intent"],
         "short_away": short,
-        "long_away": sum(seconds > 300 for seconds in reading.away_s),
+        "long_away": sum(seconds >= 300 for seconds in reading.away_s),
         "away_from_cart": short * (reading.items > 0),
         "checkouts": reading.counts["checkout_started"],
         "checkout_left": reading.back_ms > 0,

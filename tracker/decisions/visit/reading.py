@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from tracker.decisions.visit.acts import ACT_TOPICS, LEADS_ON, SUBJECT_TOPICS, Topic, act_of
 from tracker.decisions.visit.event_types import (
+    ARRIVAL,
     CART_CHANGES,
     CHOICES,
     MAX_COUNT,
@@ -160,19 +161,18 @@ class Reading:
         if page.kind == "checkout":
             self._checkout(now)
             return
-        self.looks.append(Look(page, now, now))
         self.pages_since_add += 1
         if page.subject in SUBJECT_TOPICS:
             self.topics.append(SUBJECT_TOPICS[page.subject])
-        self.signs += self.in_checkout or is_page_a_sign(page, was_seen=page.path in self._seen, items=self.items)
+        is_again = page.path in self._seen and page.path != self.looks[-1].page.path
+        self.signs += self.in_checkout or is_page_a_sign(page, is_again=is_again, items=self.items)
         if self.in_checkout:
             self.back_ms = now
         self._seen.add(page.path)
+        self.looks.append(Look(page, now, now))
 
     def _view(self, page: PageName, event: Event, now: int) -> None:
-        for key in ("visit", "orders", "locale", "device", "campaign", "discount"):
-            if key in event:
-                self.arrival[key] = event[key]
+        self.arrival |= {key: event[key] for key, kind in ARRIVAL.items() if type(event.get(key)) is kind}
         self.open(page, now)
 
     def _click(self, page: PageName, event: Event, now: int) -> str:
@@ -280,7 +280,7 @@ def read(session: ShopperSession, now_ms: int) -> Reading:
     by_storefront = any(whole(event.get("visit")) for *_, event in order)
     reading = Reading(
         items=session.items_in_cart,
-        skew_ms=skew_of(session, order[-1][0] if order else 0, now_ms),
+        skew_ms=skew_of(session, order[-1][0] if order else 0),
         by_storefront=by_storefront,
         tells_carts=by_storefront or not types.isdisjoint(CART_CHANGES),
     )

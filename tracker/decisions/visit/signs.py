@@ -21,9 +21,9 @@ PRESSES: Final = 3
 """At which click on one thing that should have changed something, and did not, they are a sign."""
 
 
-def is_page_a_sign(page: PageName, *, was_seen: bool, items: int) -> bool:
-    """Return whether opening a page is a sign: one of text, the search, the filled cart, or a page seen before."""
-    return page.is_text or page.kind == "search" or was_seen or (page.kind == "cart" and items > 0)
+def is_page_a_sign(page: PageName, *, is_again: bool, items: int) -> bool:
+    """Return whether opening a page is a sign: one of text, the search, the filled cart, or one gone back to."""
+    return page.is_text or page.kind == "search" or is_again or (page.kind == "cart" and items > 0)
 
 
 def is_click_a_sign(act: str, run: int, presses: int) -> bool:
