@@ -1,8 +1,8 @@
 """The program that learns the scorecard's weights from labelled visits, and judges them by cross-validation.
 
-    python -m learning.learn                       write tracker/decisions/scorecard/weights.json, always the same
-    python -m learning.learn --judge               the table: 1.0.0, the trials, and this scorecard on unseen visits
-    python -m learning.learn --judge --rounds 5    the same with more rounds of folds; 0: the visits of each writer in turn
+python -m learning.learn                       write tracker/decisions/scorecard/weights.json, always the same
+python -m learning.learn --judge               the table: 1.0.0, the trials, and this scorecard on unseen visits
+python -m learning.learn --judge --rounds 5    the same with more rounds of folds; 0: the visits of each writer in turn
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from tracker.storage.memory import MemoryStore
 
 HERE: Final = Path(__file__).parent
 BEGIN_MS: Final = 1_760_000_000_000
-"""When every visit begins: 2025-10-09, in the morning (UTC). A fixed moment, so that a visit is always played the same."""
+"""When every visit begins: in the morning of 2025-10-09 (UTC), so that a visit is always played the same."""
 
 
 def labelled_visits() -> list[Example]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from statistics import mean
 from typing import Final
@@ -40,8 +40,8 @@ def report(setting: Setting, visits: Sequence[LearningVisit], rounds: int) -> It
     yield f"{'':<30} {'right':>12} {'wrong':>12} {'missed':>8} {'annoyed':>12}"
     for name, right, wrong, missed, annoyed in BEFORE:
         yield _row(name, right, wrong, missed, annoyed, wanted=146, unwanted=149)
-    for level, found in played.items():
-        yield _mean_row(f"this scorecard, {level}", [score(one) for one in found])
+    for level, rounds_of in played.items():
+        yield _mean_row(f"this scorecard, {level}", [score(one) for one in rounds_of])
     first = {visit.example.visit.id for visit in visits[:FIRST_SET]}
     for name, is_first in (("the first set (42)", True), ("the second set (280)", False)):
         scores = [
@@ -100,7 +100,7 @@ def missed_traits(judged: Iterable[Judged]) -> Iterator[str]:
     groups = {verdict: [one for one in found if one.verdict == verdict] for verdict in ("missed", "right")}
     if not all(groups.values()):
         return
-    traits = {
+    traits: dict[str, Callable[[Judged], bool]] = {
         "nothing was ever in the cart": lambda one: not _has_step(one, "add", "setcart"),
         "the script never asked": lambda one: one.asked == 0,
         "at most two questions": lambda one: one.asked <= 2,
@@ -124,4 +124,4 @@ def _count(one: Judged, name: str) -> int:
 
 
 def _seconds(one: Judged) -> float:
-    return sum(step[1] for step in one.example.visit.timeline if step[0] in {"stay", "wait", "hide"})
+    return sum(float(step[1]) for step in one.example.visit.timeline if step[0] in {"stay", "wait", "hide"})

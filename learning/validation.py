@@ -30,7 +30,9 @@ def folds(visits: Sequence[LearningVisit], seed: int) -> Iterator[tuple[list[Lea
 
 def folds_by_writer(visits: Sequence[LearningVisit]) -> Iterator[tuple[list[LearningVisit], list[LearningVisit]]]:
     """Yield (visits to learn from, visits to judge): those of one writer are judged by what all others teach."""
-    writers = [visit.example.visit.id[0] if re.fullmatch(r"[a-e]\d\d", visit.example.visit.id) else "" for visit in visits]
+    writers = [
+        visit.example.visit.id[0] if re.fullmatch(r"[a-e]\d\d", visit.example.visit.id) else "" for visit in visits
+    ]
     for writer in sorted(set(writers)):
         pairs = list(zip(writers, visits, strict=True))
         yield [visit for one, visit in pairs if one != writer], [visit for one, visit in pairs if one == writer]
@@ -75,6 +77,6 @@ def cross_validated(
     found: dict[Discretion, list[Judged]] = {level: [] for level in levels}
     for train, test in splits:
         scorecard = Scorecard.from_record(build(train, (seed,)))
-        for level, judged in found.items():
-            judged += setting.judged([visit.example for visit in test], scorecard, level)
+        for level in levels:
+            found[level] += setting.judged([visit.example for visit in test], scorecard, level)
     return found

@@ -5,7 +5,9 @@ sessions.py    flask sessions: list, show, delete, prune, repair, compact
 moving.py      flask sessions export and import
 importing.py   the files that `flask sessions import` reads
 ask.py         flask ask
-decisions.py   flask shop, flask explain, flask backtest
+decisions.py   flask shop check, flask explain
+rehearse.py    flask shop rehearse
+backtest.py    flask backtest
 simulate.py    flask simulate
 """
 
@@ -16,7 +18,9 @@ from pathlib import Path
 from flask import Flask
 
 from tracker.cli.ask import ask_command
-from tracker.cli.decisions import backtest_command, explain_command, former_backtest_command, shop_group
+from tracker.cli.backtest import backtest_command, former_backtest_command
+from tracker.cli.decisions import explain_command, shop_group
+from tracker.cli.rehearse import add_rehearse
 from tracker.cli.sessions import sessions_group
 from tracker.cli.simulate import simulate_command
 from tracker.decisions.engine import Engine
@@ -28,7 +32,9 @@ def register_commands(app: Flask, store: SessionStore, engine: Engine, limits: S
     """Add the commands to the flask command line."""
     app.cli.add_command(sessions_group(store, limits))
     app.cli.add_command(ask_command(store, engine))
-    app.cli.add_command(shop_group(shop_file))
+    shop = shop_group(shop_file)
+    add_rehearse(shop, shop_file, engine)
+    app.cli.add_command(shop)
     app.cli.add_command(explain_command(store))
     app.cli.add_command(backtest_command(store, engine))
     app.cli.add_command(former_backtest_command(store, engine))

@@ -128,7 +128,11 @@ def _tell_visit(example: Example, played: Played, verdict: Verdict | None) -> No
         say(f'  after {_span(popup.at_s)}: {popup.message_id}, "{text}"')
         say(f"    asked because {_WHY[answer.why]}; {answer.decision.reason}")
     if not played.drawn:
-        say(f"  no popup after {counted(played.asked, 'question')}" if played.asked else "  no popup: the script never asks")
+        say(
+            f"  no popup after {counted(played.asked, 'question')}"
+            if played.asked
+            else "  no popup: the script never asks"
+        )
         if played.answers:
             say(f"    the last answer: {played.answers[-1].decision.reason}")
     if verdict is not None:

@@ -113,7 +113,8 @@ class Engine:
         """Return what would be decided for the session at a moment (default: now), without logging it.
 
         The shopper's popups are not used up by it. `ask`: ask the model about a session for which it would be asked,
-        which counts against the budget like any call. `proposed`: what a model proposed before, in place of asking.
+        which counts against the budget like any call. `proposed`: what a model proposed before, taken in place of an
+        answer as long as its message is one to choose from.
         """
         case = Case.of(session, self._shop.current(), self._clock() if at_ms is None else at_ms, why, memory)
         refused = refusal(case, self._holdout) or hopeless(case)
@@ -121,7 +122,7 @@ class Engine:
             return refused
         if ask and self._consultant is not None and _asks_model(case):
             return self._by_model(self._consultant, case, self._deadline_s)
-        if proposed is not None and _asks_model(case):
+        if proposed is not None and _may_propose(case, proposed):
             return _by_proposal(case, proposed)
         return self._by_rules(case)
 
@@ -195,6 +196,12 @@ def _by_proposal(case: Case, proposed: ModelProposal) -> Decision:
     if case.rule is not None and case.rule.delay_s is not None:
         proposal = replace(proposal, delay_ms=case.rule.delay_s * 1000)
     return checked(proposal, ByModel(proposed), case.shop, case.signals, case.today)
+
+
+def _may_propose(case: Case, proposed: ModelProposal) -> bool:
+    """Whether a model that is asked now could make this proposal."""
+    message_id = proposed.proposal.message_id
+    return _asks_model(case) and (message_id is None or message_id in {message.id for message in case.messages})
 
 
 def _asks_model(case: Case) -> bool:

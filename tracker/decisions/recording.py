@@ -74,6 +74,7 @@ def entry_of(case: Case, decision: Decision) -> LogEntry:
         ),
         why=signals.why,
         signs=signals.signs,
+        memory=case.memory.to_record(),
         rule=None if case.rule is None or isinstance(origin, ByEligibility) else case.rule.line,
         popup=popup,
         veto=veto,

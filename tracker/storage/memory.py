@@ -27,7 +27,7 @@ class MemoryStore:
             self._records.update({session.session: _text(session) for session in sessions})
 
     def opened_again(self) -> MemoryStore:
-        """Return one more store on the same sessions, as another process would open it; each counts its own `writes`."""
+        """Return one more store on the same sessions, as another process would; each counts its own `writes`."""
         other = MemoryStore()
         other._records, other._lock = self._records, self._lock
         return other

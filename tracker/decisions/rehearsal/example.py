@@ -105,16 +105,20 @@ def _example(raw: object, number: int) -> Example:
         raise ExampleError(f'{where} has no timeline: a list of steps such as ["view", "/cart"].')
     visit = ExampleVisit(
         id=visit_id,
-        locale=_value(raw, "locale", where, lambda value: isinstance(value, str) and bool(value), "a text such as en-GB"),
+        locale=_value(
+            raw, "locale", where, lambda value: isinstance(value, str) and bool(value), "a text such as en-GB"
+        ),
         timeline=tuple(_step(step, f"{where}, step {place}") for place, step in enumerate(timeline, 1)),
         visit=_value(raw, "visit", where, lambda value: _is_count(value) and value > 0, "a whole number from 1", 1),
-        device=_value(raw, "device", where, lambda value: value in _DEVICES, f"one of {', '.join(_DEVICES)}", "desktop"),
+        device=_value(
+            raw, "device", where, lambda value: value in _DEVICES, f"one of {', '.join(_DEVICES)}", "desktop"
+        ),
         orders=_value(raw, "orders", where, _is_count, "a whole number", 0),
         price=_value(raw, "price", where, _is_count, "a whole number of cents", 2500),
         currency=_value(raw, "currency", where, lambda value: isinstance(value, str), "a text such as EUR", "EUR"),
     )
     if visit.timeline[0][0] not in {"view", "setcart"}:
-        raise ExampleError(f"{where}, step 1: a visit begins with a page, [\"view\", PATH], or yesterday's cart.")
+        raise ExampleError(f'{where}, step 1: a visit begins with a page, ["view", PATH], or yesterday\'s cart.')
     return Example(
         visit=visit,
         why=_value(raw, "why", where, lambda value: isinstance(value, str), "a text", ""),
@@ -171,7 +175,10 @@ _STEPS: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
     "view": (lambda value: isinstance(value, str) and value.startswith("/"), "a path that begins with /"),
     "stay": (_is_time, "seconds"),
     "wait": (_is_time, "seconds"),
-    "click": (lambda value: isinstance(value, str) and bool(value), "the name of what is clicked, such as #add-to-cart"),
+    "click": (
+        lambda value: isinstance(value, str) and bool(value),
+        "the name of what is clicked, such as #add-to-cart",
+    ),
     "scroll": (lambda value: _is_time(value) and value <= 100, "a depth from 0 to 100"),
     "add": (lambda value: _is_count(value) and value > 0, "a number of items from 1"),
     "remove": (lambda value: _is_count(value) and value > 0, "a number of items from 1"),

@@ -1,4 +1,4 @@
-"""Judging a rehearsal: what each shopper saw first, compared with the label of the visit. No label reaches the engine."""
+"""Judging a rehearsal: what each shopper saw first, beside the visit's label. No label reaches the engine."""
 
 from __future__ import annotations
 

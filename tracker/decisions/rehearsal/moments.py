@@ -1,4 +1,4 @@
-"""When the storefront script asks whether a popup would help: one table, the contract between the script and the player.
+"""When the storefront script asks whether a popup would help: one table, the contract between script and player.
 
 The weights of the scorecard were learned at these moments, so the script has to ask at the same ones. A test reads the
 script's own table, `MOMENTS` in tracker/storefront/assets/source/, and compares.

@@ -145,7 +145,9 @@ class Player:
         self._act_ms = self.clock.now_ms
 
     def _enqueue(self, kind: str, ts: int, page: str = "", **more: Any) -> None:
-        self._queue.setdefault(page or self._path or "/", []).append({"type": kind, "ts": ts, "n": self._number, **more})
+        self._queue.setdefault(page or self._path or "/", []).append(
+            {"type": kind, "ts": ts, "n": self._number, **more}
+        )
         self._number += 1
 
     def _flush(self) -> None:

@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, cast, get_args
 
-from tracker.decisions.decision import Decision, Shown
+from tracker.decisions.browser_memory import NO_MEMORY, BrowserMemory
+from tracker.decisions.decision import ByModel, Decision, Shown
 from tracker.decisions.engine import Engine
 from tracker.decisions.log.entry import LogEntry
 from tracker.decisions.log.session_log import DecisionLog
+from tracker.decisions.proposal import ModelProposal, Proposal
 from tracker.decisions.review.past import PastLostError, session_then
 from tracker.decisions.visit.signals import Why
+from tracker.llm.port import ModelAnswer
 from tracker.sessions.model import ShopperSession
 
 
@@ -44,7 +47,7 @@ class Comparison:
     """The moment, ms since 1970."""
     before: Outcome
     now: Outcome | None
-    """None: the session of that moment cannot be made again, because events of before it arrived or were dropped since."""
+    """None: the session of that moment cannot be made again, see `past`."""
 
     @property
     def changed(self) -> bool:
@@ -69,5 +72,29 @@ def backtest(engine: Engine, session: ShopperSession, *, ask: bool = False) -> I
         except PastLostError:
             yield Comparison(session.session, entry.at, before, None)
             continue
-        decision = engine.decided_then(then, entry, ask=ask)
+        decision = engine.preview(
+            then, at_ms=entry.at, why=_why(entry), memory=_memory(entry), ask=ask, proposed=_proposal(entry)
+        )
         yield Comparison(session.session, entry.at, before, Outcome.of_decision(decision))
+
+
+def _why(entry: LogEntry) -> Why:
+    return cast(Why, entry.why) if entry.why in get_args(Why) else ""
+
+
+def _memory(entry: LogEntry) -> BrowserMemory:
+    try:
+        return BrowserMemory.from_record(entry.memory)
+    except (TypeError, ValueError):
+        return NO_MEMORY
+
+
+def _proposal(entry: LogEntry) -> ModelProposal | None:
+    """Return what a model proposed then; None if none did."""
+    logged = None if entry.call is None else entry.call.proposal
+    if logged is None or entry.source != ByModel.source:
+        return None
+    proposal = Proposal(
+        message_id=logged.message_id, reason=logged.reason, opening=logged.opening, confidence=entry.confidence
+    )
+    return ModelProposal(proposal, ModelAnswer(text="", model="", latency_ms=0, prompt_tokens=0, completion_tokens=0))

@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import Any
 
 from tracker.decisions.log.entry import LogEntry
-from tracker.decisions.log.session_log import NOT_BY_SHOPPER, fingerprint, log_until
+from tracker.decisions.log.session_log import fingerprint, log_before
+from tracker.decisions.visit.event_types import NOT_BY_SHOPPER
 from tracker.decisions.visit.skew import skew_of
 from tracker.sessions.model import Event, ShopperSession
 
@@ -28,8 +29,9 @@ def session_then(session: ShopperSession, entry: LogEntry, number: int) -> Shopp
     """
     last_act_ms, items = _last_of(entry)
     newest_ms = max((event["ts"] for _page, event in session.all_events()), default=0)
-    skew_ms = skew_of(session, newest_ms, session.updated_at)
-    events = _events_until(session, last_act_ms, entry.at - skew_ms)
+    skew_ms = skew_of(session, newest_ms)
+    own = None if entry.popup is None else entry.popup.message_id
+    events = _events_until(session, last_act_ms, entry.at - skew_ms, own)
     then = replace(
         session,
         items_in_cart=items,
@@ -37,7 +39,7 @@ def session_then(session: ShopperSession, entry: LogEntry, number: int) -> Shopp
         time_on_page=_times_then(session, events, entry),
         updated_at=entry.at,
         merge=replace(session.merge, cart_clock=entry.at - skew_ms),
-        decisions=log_until(session, number),
+        decisions=log_before(session, number),
     )
     if fingerprint(then) != entry.fingerprint:
         raise PastLostError
@@ -53,11 +55,22 @@ def _last_of(entry: LogEntry) -> tuple[int, int]:
     return last, items
 
 
-def _events_until(session: ShopperSession, last_act_ms: int, now_ms: int) -> dict[str, list[Event]]:
-    """Return the shopper's events up to the last act, and the script's own up to `now_ms` by the shopper's clock."""
+def _events_until(
+    session: ShopperSession, last_act_ms: int, now_ms: int, own: str | None
+) -> dict[str, list[Event]]:
+    """Return the shopper's events up to the last act, and the script's own before `now_ms` by the shopper's clock.
+
+    `own` is the message that was decided for: what the script tells of it came later, even in the same millisecond.
+    """
+
+    def was_there(event: Event) -> bool:
+        if event["type"] in NOT_BY_SHOPPER:
+            return event["ts"] < now_ms and (own is None or event.get("message_id") != own)
+        return event["ts"] <= last_act_ms
+
     found: dict[str, list[Event]] = {}
     for page, events in session.events.items():
-        kept = [one for one in events if one["ts"] <= (now_ms if one["type"] in NOT_BY_SHOPPER else last_act_ms)]
+        kept = [event for event in events if was_there(event)]
         if kept:
             found[page] = kept
     return found

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Final
 
-from tracker.decisions.log.entry import LogEntry
+from tracker.decisions.log.entry import LogEntry, LoggedPopup
 from tracker.decisions.log.session_log import DecisionLog
+from tracker.decisions.visit.event_types import POPUP_TYPES
 from tracker.decisions.visit.signals import Stage, counted, signals_of
 from tracker.llm.faults import explanation_of
 from tracker.sessions.model import ShopperSession
@@ -20,6 +22,7 @@ _STAGES: Final[dict[Stage, str]] = {
     "checkout_seen": "went on to the checkout",
     "bought": "bought",
 }
+_DROPS: Final = {"cart": "the cart had changed", "late": "it came too late", "dismissed": "it was closed before"}
 _ORIGINS: Final = {"gate": "no need to think", "rules": "by the local rules", "groq": "by the model"}
 
 
@@ -42,17 +45,45 @@ def explain(session: ShopperSession, now_ms: int) -> Iterator[str]:
             f"clicked: {signals.popups_clicked}."
         )
     yield ""
-    entries = log.entries
+    entries, drawing = log.entries, _Drawing(session)
     if not log.records:
         yield "Nobody asked yet whether a popup would help."
     if unreadable := len(log.records) - len(entries):
         yield f"Left out: {counted(unreadable, 'decision')} in this session's log that cannot be read."
     for entry in entries:
-        yield from _entry_lines(entry)
+        yield from _entry_lines(entry, drawing)
 
 
-def _entry_lines(entry: LogEntry) -> Iterator[str]:
-    what = f'showed "{entry.popup.text}"' if entry.popup is not None else "showed nothing"
+class _Drawing:
+    """What the shopper's browser reported of the popups that were decided."""
+
+    def __init__(self, session: ShopperSession) -> None:
+        order = sorted((event for _page, event in session.all_events()), key=itemgetter("ts"))
+        popups = [event for event in order if event["type"] in POPUP_TYPES]
+        self._fates = {event["message_id"]: event for event in popups if isinstance(event.get("message_id"), str)}
+        self._unnamed = sum(event["type"] == "popup_shown" and "message_id" not in event for event in popups)
+
+    def of(self, popup: LoggedPopup) -> str:
+        """Return what became of a popup; called once for each, in the order of the log."""
+        event = self._fates.get(popup.message_id)
+        if event is None and self._unnamed:
+            self._unnamed -= 1  # a script of 1.0 does not say which popup it has drawn
+            return f'showed "{popup.text}"'
+        match None if event is None else event["type"]:
+            case "popup_shown":
+                return f'showed "{popup.text}"'
+            case "popup_dismissed":
+                return f'showed "{popup.text}", which was closed'
+            case "popup_clicked":
+                return f'showed "{popup.text}", which was clicked'
+            case "popup_dropped":
+                why = "" if event is None else _DROPS.get(str(event.get("why")), "")
+                return f'decided for "{popup.text}", which was not drawn{why and f": {why}"}'
+        return f'decided for "{popup.text}", but no browser reported that it was drawn'
+
+
+def _entry_lines(entry: LogEntry, drawing: _Drawing) -> Iterator[str]:
+    what = "showed nothing" if entry.popup is None else drawing.of(entry.popup)
     yield f"{_when(entry.at)}  {what} ({_ORIGINS.get(entry.source, entry.source)}: {entry.trigger})"
     yield f"    because: {entry.reason}"
     signals = entry.signals
