@@ -1,7 +1,7 @@
 """A session as it stood when a stored decision was made: what was known then, and nothing that came later.
 
-A log entry's fingerprint says how many events there were, when the last of them happened, and what the cart held. So
-the session of that moment can be made again from the stored one, whatever a shopper's clock said.
+A log entry says how many events there were, when the last of them happened, and what the cart held. So the session of
+that moment can be made again from the stored one, whatever the shopper's clock said.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import Any
 from tracker.decisions.log.entry import LogEntry
 from tracker.decisions.log.session_log import fingerprint, log_before
 from tracker.decisions.visit.event_types import NOT_BY_SHOPPER
-from tracker.decisions.visit.skew import skew_of
 from tracker.sessions.model import Event, ShopperSession
 
 
@@ -28,17 +27,14 @@ def session_then(session: ShopperSession, entry: LogEntry, number: int) -> Shopp
     PastLostError.
     """
     last_act_ms, items = _last_of(entry)
-    newest_ms = max((event["ts"] for _page, event in session.all_events()), default=0)
-    skew_ms = skew_of(session, newest_ms)
-    own = None if entry.popup is None else entry.popup.message_id
-    events = _events_until(session, last_act_ms, entry.at - skew_ms, own)
+    events = _events_until(session, last_act_ms, _last_note_ms(session, entry))
     then = replace(
         session,
         items_in_cart=items,
         events=events,
         time_on_page=_times_then(session, events, entry),
         updated_at=entry.at,
-        merge=replace(session.merge, cart_clock=entry.at - skew_ms),
+        merge=replace(session.merge, cart_clock=entry.at - entry.skew_ms),
         decisions=log_before(session, number),
     )
     if fingerprint(then) != entry.fingerprint:
@@ -55,22 +51,19 @@ def _last_of(entry: LogEntry) -> tuple[int, int]:
     return last, items
 
 
-def _events_until(
-    session: ShopperSession, last_act_ms: int, now_ms: int, own: str | None
-) -> dict[str, list[Event]]:
-    """Return the shopper's events up to the last act, and the script's own before `now_ms` by the shopper's clock.
+def _last_note_ms(session: ShopperSession, entry: LogEntry) -> int:
+    """Return the time of the last event of then that no act of the shopper's made, by the shopper's clock."""
+    times = sorted(event["ts"] for _page, event in session.all_events() if event["type"] in NOT_BY_SHOPPER)
+    if entry.noted is None:
+        return entry.at - 1
+    return times[: entry.noted][-1] if entry.noted and times else 0
 
-    `own` is the message that was decided for: what the script tells of it came later, even in the same millisecond.
-    """
 
-    def was_there(event: Event) -> bool:
-        if event["type"] in NOT_BY_SHOPPER:
-            return event["ts"] < now_ms and (own is None or event.get("message_id") != own)
-        return event["ts"] <= last_act_ms
-
+def _events_until(session: ShopperSession, last_act_ms: int, last_note_ms: int) -> dict[str, list[Event]]:
+    """Return the events of then: those of the shopper's acts, and the others."""
     found: dict[str, list[Event]] = {}
     for page, events in session.events.items():
-        kept = [event for event in events if was_there(event)]
+        kept = [one for one in events if one["ts"] <= (last_note_ms if one["type"] in NOT_BY_SHOPPER else last_act_ms)]
         if kept:
             found[page] = kept
     return found
