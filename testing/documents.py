@@ -1,7 +1,8 @@
 """The generated parts of the documents: `python -m testing.documents` writes them, and tests compare them.
 
 A generated part stands between `<!-- generated: NAME -->` and `<!-- end -->`. It is made from docstrings, from
-pyproject.toml and from the decisions' own files. Everything else in those documents is written by hand.
+pyproject.toml, from the decisions' own files and from the table of the words of rules. Everything else in those
+documents is written by hand.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import sys
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from tracker.decisions.visit.owner_words import OWNER_WORDS
 
 ROOT = Path(__file__).resolve().parents[1]
 DECISIONS = ROOT / "docs" / "decisions"
@@ -94,6 +97,20 @@ def _decision_row(path: Path) -> str:
     return f"| {path.name[:10]} | {link} | {status.removeprefix('Status: ')} |"
 
 
+# --- The shop's file --------------------------------------------------------------------------------------------------
+
+_KINDS = {"number": "number", "flag": "yes or no", "path": "path", "text": "text"}
+
+
+def words_of_when() -> str:
+    """Return a table of the words that the owner's rules are written with."""
+    rows = []
+    for name, word in OWNER_WORDS.items():
+        values = f" One of {', '.join(f'`{value}`' for value in word.values)}." if word.values else ""
+        rows.append(f"| `{name}` | {_KINDS[word.kind]} | {word.meaning}{values} |")
+    return "\n".join(["| Word | Kind | What it means |", "|---|---|---|", *rows])
+
+
 # --- Writing them -----------------------------------------------------------------------------------------------------
 
 GENERATED: dict[str, dict[str, Callable[[], str]]] = {
@@ -104,6 +121,7 @@ GENERATED: dict[str, dict[str, Callable[[], str]]] = {
         "map of bench": lambda: code_map("bench"),
     },
     "docs/decisions/README.md": {"decisions": decisions},
+    "docs/shop-file.md": {"words of when": words_of_when},
 }
 """Document -> name of a generated part -> what makes it."""
 

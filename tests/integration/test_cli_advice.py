@@ -1,4 +1,4 @@
-"""The owner's commands about decisions: flask shop check, flask explain, flask backtest, flask ask."""
+"""The owner's commands about decisions: flask explain, flask backtest, flask ask."""
 
 from __future__ import annotations
 
@@ -162,18 +162,3 @@ def test_ask_uses_up_none_of_the_shoppers_popups(app: Flask) -> None:
     answer = app.test_client().post("/askai", data="in-cart-0001").json
     assert answer is not None
     assert answer["show_popup"] is True
-
-
-def test_shop_check_prints_every_fault_with_its_line(app: Flask, shop_file: Path) -> None:
-    assert "is sound: Linden & Loom may say 4 sentences" in run(app, "shop", "check").stdout
-    assert lines(app, "shop", "check") == [{"ok": True, "shop": "Linden & Loom", "sentences": 4}]
-
-    good = shop_file.read_text("utf-8").splitlines()
-    at = good.index("minutes_between = 10")
-    shop_file.write_text("\n".join([*good[:at], "minutes_between = -1", *good[at + 1 :]]), "utf-8")
-    faults = [json.loads(line) for line in run(app, "shop", "check", shop_file, "--json", expect=1).stdout.splitlines()]
-    assert [fault["line"] for fault in faults] == [at + 1]
-    assert f"line {at + 1}: limits.minutes_between" in run(app, "shop", "check", expect=1).stdout
-
-    shop_file.unlink()
-    assert "does not exist" in run(app, "shop", "check", expect=1).stderr

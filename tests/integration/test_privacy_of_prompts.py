@@ -215,7 +215,7 @@ def largest_session(session: str, cart: int) -> dict[str, Any]:
             page: [
                 {
                     "type": types[event % 2 + 2 if place else event % 4],
-                    "ts": 10**12 * (event + 1) + place,
+                    "ts": 10**12 * (event + 1) + place * 10_000,
                     "locale": "en-US",
                 }
                 for event in range(25)

@@ -38,6 +38,7 @@ from tests.integration.conftest import ADMIN_TOKEN, MakeApp, StartServer
 from tests.unit.test_settings_documented import DEFAULTS
 from tracker.decisions.model.prompt import build_prompt
 from tracker.decisions.shop.shop import Shop
+from tracker.decisions.visit.reading import Reading
 from tracker.decisions.visit.signals import Signals
 from tracker.llm.faults import Fault
 from tracker.sessions.store import StoreError
@@ -333,12 +334,12 @@ def test_the_privacy_section_names_everything_that_is_sent_to_groq() -> None:
     assert paragraph
 
     shop = replace(Shop(), wording="model")
+    numbers = {"visit_s": 1.0, "cart_again": 1.0}
     full = Signals(
-        items_in_cart=1, dwell_s=1, span_s=1, idle_s=1, pages=1, events=1, cart_adds=1, cart_visits=1, hesitating=True,
-        returning=True, interests=("product x",), popups_shown=1, popups_dismissed=1, recent=("view",), locale="de",
-        page_kinds={"cart": {"pages": 1, "dwell_s": 1}},
+        items_in_cart=1, total=5990, currency="EUR", dwell_s=1, idle_s=1, numbers=numbers, why="exit", device="phone",
+        popups_shown=1, popups_dismissed=1, locale="de",
     )  # fmt: skip
-    question = {"messages": build_prompt(full, shop, shop.messages)}
+    question = {"messages": build_prompt(full, Reading(), shop, shop.messages)}
     assert set(code_spans(paragraph[1])) - {"GROQ_API_KEY", 'wording = "model"'} == data_of(question).keys()
 
 

@@ -240,6 +240,6 @@ def test_rehearse_refuses_files_that_it_cannot_play_in_one_line(app: Flask, tmp_
 def test_rehearse_without_an_owners_file_plays_with_the_built_in_help(make_app: MakeApp, tmp_path: Path) -> None:
     result = run(make_app(shop_file=tmp_path / "none.toml"), "--json")
 
-    assert "so there is only the built-in help" in result.stderr
+    assert "popups only lead back to the cart" in result.stderr
     drawn = {popup["message_id"] for one in json.loads(result.stdout)["cases"] for popup in one["drawn"]}
     assert drawn <= {"help"}

@@ -20,7 +20,7 @@ def test_the_log_of_a_session_without_decisions_is_empty() -> None:
     log = DecisionLog.of(EMPTY)
     assert (log.records, log.entries, log.last) == ((), [], None)
     assert (log.shown, log.last_shown_ms, log.last_asked_ms) == (0, 0, 0)
-    assert (log.asking_until_ms, log.most_items) == (0, 0)
+    assert (log.asking_until_ms, log.asked) == (0, 0)
 
 
 def test_the_newest_entries_are_kept_and_popups_are_counted_beyond_them() -> None:
@@ -38,7 +38,8 @@ def test_the_newest_entries_are_kept_and_popups_are_counted_beyond_them() -> Non
 def test_only_the_outcome_of_the_call_ends_the_claim() -> None:
     session = with_claim(EMPTY, NOON, NOON + 5000)
     log = DecisionLog.of(session)
-    assert (log.asking_until_ms, log.last_asked_ms) == (NOON + 5000, NOON)
+    assert (log.asking_until_ms, log.last_asked_ms, log.asked) == (NOON + 5000, NOON, 1)
+    assert DecisionLog.of(with_claim(session, NOON + 1, NOON + 2)).asked == 2
     by_another = with_entry(session, log_entry(NOON + 1))
     assert DecisionLog.of(by_another).asking_until_ms == NOON + 5000
     done = DecisionLog.of(with_entry(by_another, log_entry(NOON + 2), ends_asking=True))
@@ -61,6 +62,7 @@ def test_the_fingerprint_changes_with_what_the_shopper_does_and_with_nothing_els
         documents_session(time_on_page={"/cart": 999_999}),
         with_entry(session, log_entry(NOON)),
         with_event(session, "popup_shown", NOON + 1),
+        with_event(session, "popup_dropped", NOON + 1),
     ]
     others = [
         documents_session(items_in_cart=6),
@@ -70,15 +72,6 @@ def test_the_fingerprint_changes_with_what_the_shopper_does_and_with_nothing_els
     ]
     assert {fingerprint(one) for one in same} == {fingerprint(session)}
     assert fingerprint(session) not in {fingerprint(one) for one in others}
-
-
-def test_most_items_is_the_fullest_cart_of_all_entries() -> None:
-    session = documents_session()
-    for items in (0, 7, 3):
-        session = with_entry(session, log_entry(NOON, items=items))
-    assert DecisionLog.of(session).most_items == 7
-    damaged = [None, {"signals": []}, {"signals": {"items": "many"}}, *session.decisions["entries"]]
-    assert DecisionLog.of(replace(session, decisions={"entries": damaged})).most_items == 7
 
 
 # --- the record form --------------------------------------------------------------------------------------------------
@@ -126,6 +119,13 @@ STORED_BY_1_0_0: dict[str, dict[str, Any]] = {
         "model": {"pick": "free-returns", "reason": "A full cart.", "opening": "90% off", **_COST},
     },
 }
+
+
+def test_an_entry_keeps_why_the_script_asked_which_signs_there_were_and_which_rule_held() -> None:
+    entry = replace(log_entry(NOON, show=True), why="exit", signs=3, rule=12)
+    record = entry.to_record()
+    assert (record["why"], record["signs"], record["rule"]) == ("exit", 3, 12)
+    assert LogEntry.from_record(record) == entry
 
 
 @pytest.mark.parametrize("record", STORED_BY_1_0_0.values(), ids=STORED_BY_1_0_0.keys())

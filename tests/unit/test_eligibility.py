@@ -176,7 +176,7 @@ def test_a_popup_that_was_dropped_does_not_count_as_shown() -> None:
     assert refusal(late, Holdout()) is None
     assert (late.popups.count, late.popups.said) == (0, frozenset())
     resting = Case.of(dropped("dismissed"), SHOP, NOON + 60_000)
-    assert (resting.popups.count, resting.popups.said) == (0, {"help"})
+    assert (resting.popups.count, resting.popups.said) == (0, frozenset({"help"}))
 
 
 def test_a_message_that_was_reported_as_shown_is_not_said_again() -> None:

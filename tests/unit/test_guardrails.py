@@ -103,7 +103,7 @@ def test_an_offer_applies_on_its_first_and_on_its_last_day() -> None:
 
 def test_a_message_for_some_stages_is_vetoed_at_others() -> None:
     assert shown("size-advice", signals=Signals(stage="product")).message.id == "size-advice"
-    assert silent("size-advice", signals=Signals(stage="cart")).veto is not None
+    assert silent("size-advice", signals=Signals(stage="browsing")).veto is not None
 
 
 def test_a_models_reason_never_leaves_but_its_confidence_and_delay_do() -> None:

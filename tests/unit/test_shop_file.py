@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from testing.advice import ROOT, example_shop
 from tracker.app import create_app
 from tracker.config import Config
+from tracker.decisions.shop.conditions import parse_when
 from tracker.decisions.shop.faults import FileFault, ShopFileError
 from tracker.decisions.shop.live_file import ShopFile
-from tracker.decisions.shop.messages import BUILT_IN_HELP
+from tracker.decisions.shop.messages import BUILT_IN_HELP, Message, Money
 from tracker.decisions.shop.owner_file import MAX_MESSAGES, MAX_PROMPT_BYTES, parse_shop
 from tracker.decisions.shop.shop import FrequencyCaps, Shop
 from tracker.decisions.visit.pages import PageName
@@ -39,6 +40,62 @@ code = "TEN"
 from = 2026-01-01
 until = 2026-12-31
 """
+
+
+EVERY_KEY = """\
+name = "Linden"
+tone = "warm"
+languages = ["en", "pt-br", "ar"]
+other_languages = "first"
+wording = "own"
+discretion = "discreet"
+
+[limits]
+popups_per_session = 1
+minutes_between = 2.5
+never_on = "/account*"
+days_after_dismissal = 14
+days_after_purchase = 3
+
+[[help]]
+id = "chat"
+text = { en = "Ask us.", pt-BR = "Pergunte.", ar = "اسألنا." }
+button = "Ask"
+opens = "https://wa.me/4912345678"
+once_in_days = 30
+
+[[facts]]
+id = "sizes"
+about = ["size", "returns"]
+text = "All sizes run small."
+button = "Sizes"
+opens = "event:open-sizes"
+pages = "/products/*"
+stages = ["product", "cart"]
+max_items = 3
+
+[[offers]]
+id = "ten"
+text = "10% off with the code TEN."
+code = "TEN"
+apply = true
+button = "Use it"
+from = 2026-01-01
+until = 2027-12-31
+min_items = 1
+min_total = "59.90 EUR"
+first_visit = true
+first_order = true
+
+[[rules]]
+when = { items = ">= 1", device = ["phone", "tablet"] }
+say = ["about:price", "sizes"]
+delay = 10
+
+[[rules]] # silence
+when = { any = [ { page = "/cart" }, { not = { first_visit = true } } ] }
+"""
+SAMPLES = ROOT / "tests" / "samples"
 
 
 def faults_of(content: str | bytes) -> list[FileFault]:
@@ -65,6 +122,7 @@ def test_the_example_file_is_a_valid_shop() -> None:
     )
     assert [(one.id, one.kind) for one in shop.messages] == [
         ("free-returns", "fact"),
+        ("shipping", "fact"),
         ("size-advice", "fact"),
         ("welcome-10", "offer"),
         ("chat", "help"),
@@ -72,7 +130,12 @@ def test_the_example_file_is_a_valid_shop() -> None:
     offer = shop.find("welcome-10")
     assert offer is not None
     assert (offer.code, offer.first_day, offer.last_day) == ("WELCOME10", date(2026, 1, 1), date(2027, 12, 31))
-    assert (offer.min_items, offer.first_visit) == (2, True)
+    assert (offer.min_items, offer.first_order, offer.apply, offer.button_in("de")) == (2, True, True, "Code einlösen")
+    assert [(rule.say, rule.delay_s) for rule in shop.rules] == [
+        ((), None),
+        (("shipping", "chat"), None),
+        (("size-advice",), 2),
+    ]
 
 
 def test_a_file_with_a_name_alone_offers_help() -> None:
@@ -80,8 +143,86 @@ def test_a_file_with_a_name_alone_offers_help() -> None:
     assert (shop.messages, shop.languages, shop.caps) == ((BUILT_IN_HELP,), ("en",), FrequencyCaps())
 
 
-def test_a_byte_order_mark_is_accepted() -> None:
-    assert parse_shop(b"\xef\xbb\xbf" + GOOD.encode()).name == "Linden"
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_byte_order_mark_and_all_line_ends_are_accepted(mark: str, end: str) -> None:
+    assert parse_shop((mark + GOOD.replace("\n", end)).encode()).find("ten") is not None
+
+
+def test_a_file_in_the_form_of_1_0_0_means_what_it_meant() -> None:
+    shop = parse_shop((SAMPLES / "shop-1.0.0.toml").read_bytes())
+    assert [(one.id, one.kind, set(one.about), set(one.stages)) for one in shop.messages] == [
+        ("free-returns", "fact", set(), set()),
+        ("size-advice", "fact", set(), {"product"}),
+        ("welcome-10", "offer", {"price"}, set()),
+        ("chat", "help", {"contact"}, set()),
+    ]
+    offer = shop.messages[2]
+    assert (offer.code, offer.min_items, offer.first_visit, offer.apply, offer.opens) == (
+        *("WELCOME10", 2, True, False, None),
+    )
+    assert (shop.rules, shop.discretion, shop.other_languages) == ((), "balanced", "silence")
+    assert shop.caps == FrequencyCaps(never_on=("/account*", "/pages/contact"))
+
+
+def test_the_file_of_the_labelled_visits_means_what_it_says() -> None:
+    shop = parse_shop((SAMPLES / "shop-linden.toml").read_bytes())
+    assert [(one.id, set(one.about)) for one in shop.messages] == [
+        ("free-returns", {"returns"}),
+        ("shipping", {"shipping"}),
+        ("size-advice", {"size"}),
+        ("welcome-10", {"price"}),
+        ("trio-15", {"quantity"}),
+        ("chat", {"contact"}),
+        ("bulk", {"quantity", "contact"}),
+    ]
+    assert shop.rules == ()
+
+
+def test_a_file_uses_every_key() -> None:
+    shop = parse_shop(EVERY_KEY.encode())
+    assert (shop.languages, shop.other_languages, shop.wording, shop.discretion) == (
+        *(("en", "pt-BR", "ar"), "first", "own", "discreet"),
+    )
+    assert shop.caps == FrequencyCaps(
+        popups_per_session=1,
+        minutes_between=2.5,
+        never_on=("/account*",),
+        days_after_dismissal=14,
+        days_after_purchase=3,
+    )
+    chat, sizes, ten = shop.messages
+    assert chat == Message(
+        id="chat",
+        kind="help",
+        texts={"en": "Ask us.", "pt-BR": "Pergunte.", "ar": "اسألنا."},
+        about=frozenset({"contact"}),
+        opens="https://wa.me/4912345678",
+        button={"en": "Ask"},
+        once_in_days=30,
+    )
+    assert (sizes.pages, sizes.max_items, sizes.opens) == (("/products/*",), 3, "event:open-sizes")
+    assert (ten.min_total, ten.first_visit, ten.apply) == (Money(5990, "EUR"), True, True)
+    assert [(rule.say, rule.delay_s, rule.line) for rule in shop.rules] == [
+        (("ten", "sizes"), 10, line_of(EVERY_KEY, "[[rules]]")),
+        ((), None, line_of(EVERY_KEY, "[[rules]] # silence")),
+    ]
+    assert shop.rules[0].when == parse_when({"items": ">= 1", "device": ["phone", "tablet"]})
+
+
+def test_messages_stand_in_the_order_of_the_file_and_a_topic_means_all_that_are_about_it() -> None:
+    content = GOOD.replace('id = "returns"', 'id = "returns"\nabout = "price"')
+    content += (
+        '[[facts]]\nid = "last"\nabout = ["size", "price"]\ntext = "Last."\n[[rules]]\nsay = ["last", "about:price"]\n'
+    )
+    shop = parse_shop(content.encode())
+    assert [one.id for one in shop.messages] == ["returns", "ten", "last", "help"]
+    assert shop.rules[0].say == ("last", "returns", "ten")
+
+
+def test_built_in_help_is_left_out_where_it_lacks_a_language() -> None:
+    content = 'name = "Linden"\nlanguages = ["en", "ja"]\n[[facts]]\nid = "a"\ntext = { en = "A.", ja = "あ。" }\n'
+    assert [one.id for one in parse_shop(content.encode()).messages] == ["a"]
 
 
 # --- faults -----------------------------------------------------------------------------------------------------------
@@ -221,19 +362,6 @@ def test_any_content_is_a_shop_or_has_faults_with_lines(text: str) -> None:
 # --- what a shop says -------------------------------------------------------------------------------------------------
 
 
-def test_the_language_is_the_shoppers_if_the_shop_has_it() -> None:
-    shop = example_shop()
-    assert [shop.language_for(locale) for locale in ("de-AT", "de", "en-US", "fr", "")] == [
-        "de",
-        "de",
-        "en",
-        "en",
-        "en",
-    ]
-    nobodys = Shop()
-    assert [nobodys.language_for(locale) for locale in ("pt-BR", "ja", "")] == ["pt", "en", "en"]
-
-
 def test_a_text_without_a_language_is_in_the_shops_first_one() -> None:
     shop = parse_shop(changed('["en", "de"]', '["de", "en"]').encode())
     offer = shop.find("ten")
@@ -246,11 +374,11 @@ def test_messages_apply_to_the_shoppers_and_days_that_the_file_names() -> None:
         return [one.id for one in example_shop().applicable(Signals(**signals), today)]  # type: ignore[arg-type]
 
     today = date(2026, 9, 21)
-    assert ids(today, items_in_cart=1) == ["free-returns", "chat"]
-    assert ids(today, items_in_cart=2) == ["free-returns", "welcome-10", "chat"]
-    assert ids(today, items_in_cart=2, returning=True) == ["free-returns", "chat"]
-    assert ids(date(2028, 1, 1), items_in_cart=2) == ["free-returns", "chat"]
-    assert ids(today, stage="product") == ["free-returns", "size-advice", "chat"]
+    assert ids(today, items_in_cart=1) == ["free-returns", "shipping", "chat"]
+    assert ids(today, items_in_cart=2) == ["free-returns", "shipping", "welcome-10", "chat"]
+    assert ids(today, items_in_cart=2, orders=1) == ["free-returns", "shipping", "chat"]
+    assert ids(date(2028, 1, 1), items_in_cart=2) == ["free-returns", "shipping", "chat"]
+    assert ids(today, stage="product") == ["free-returns", "shipping", "size-advice", "chat"]
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,7 @@ def test_the_signals_of_the_original_documents_session() -> None:
     )
     assert signals == Signals(
         numbers=signals.numbers,
+        by_storefront=False,
         stage="cart",
         items_in_cart=7,
         signs=2,
@@ -185,7 +186,7 @@ def test_events_that_were_dropped_for_newer_ones_are_counted() -> None:
 
 def test_an_empty_session_and_a_clock_behind_give_the_default_signals() -> None:
     signals = signals_of(ShopperSession(session="a-session", updated_at=NOW + 60_000), NOW)
-    assert signals == Signals()
+    assert signals == Signals(by_storefront=False)
 
 
 @given(st.text(max_size=80), st.text(max_size=80))

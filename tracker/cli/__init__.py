@@ -5,8 +5,9 @@ sessions.py    flask sessions: list, show, delete, prune, repair, compact
 moving.py      flask sessions export and import
 importing.py   the files that `flask sessions import` reads
 ask.py         flask ask
-decisions.py   flask shop check, flask explain
+shop.py        flask shop check
 rehearse.py    flask shop rehearse
+explain.py     flask explain
 backtest.py    flask backtest
 simulate.py    flask simulate
 """
@@ -19,9 +20,10 @@ from flask import Flask
 
 from tracker.cli.ask import ask_command
 from tracker.cli.backtest import backtest_command, former_backtest_command
-from tracker.cli.decisions import explain_command, shop_group
+from tracker.cli.explain import explain_command
 from tracker.cli.rehearse import add_rehearse
 from tracker.cli.sessions import sessions_group
+from tracker.cli.shop import shop_group
 from tracker.cli.simulate import simulate_command
 from tracker.decisions.engine import Engine
 from tracker.sessions.merge import SessionLimits

@@ -82,7 +82,7 @@ def _shop(path: Path, *, must_exist: bool) -> Shop:
     except FileNotFoundError:
         if must_exist:
             raise RefusedError(f"{path} does not exist.") from None
-        note(f"{path} does not exist, so there is only the built-in help. To try the example: --shop shop.example.toml")
+        note(f"{path} does not exist: popups only lead back to the cart. To try the example: --shop shop.example.toml")
         return Shop()
     except OSError as error:
         raise RefusedError(f"{path} cannot be read ({error.strerror}).") from None

@@ -15,7 +15,7 @@ def propose_by_rules(case: Case, scorecard: Scorecard) -> Proposal:
     if rule is None:
         if case.reading.by_storefront:
             return propose(scorecard, case.shop.discretion, signals, case.messages)
-        return propose_plainly(scorecard, signals, case.messages)
+        return propose_plainly(signals, case.messages)
     if not case.messages:
         return Proposal(
             message_id=None, reason=f"The rule in line {rule.line} of the file wants silence now.", trigger="rule"

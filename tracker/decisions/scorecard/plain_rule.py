@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from typing import Final
 
 from tracker.decisions.proposal import Proposal
-from tracker.decisions.scorecard.proposing import best_of
-from tracker.decisions.scorecard.scorecard import Scorecard
 from tracker.decisions.shop.messages import Kind, Message
 from tracker.decisions.visit.signals import Signals, counted
 
@@ -25,7 +23,7 @@ _WHY: Final[dict[Kind, str]] = {
 }
 
 
-def propose_plainly(scorecard: Scorecard, signals: Signals, messages: Sequence[Message]) -> Proposal:
+def propose_plainly(signals: Signals, messages: Sequence[Message]) -> Proposal:
     """Propose one of the messages that apply to this shopper, or silence."""
     items, dwell = signals.items_in_cart, signals.dwell_s
     if items == 0:
@@ -39,8 +37,8 @@ def propose_plainly(scorecard: Scorecard, signals: Signals, messages: Sequence[M
         of_kind = [message for message in messages if message.kind == kind]
         if not of_kind:
             continue
-        best, _right = best_of(scorecard.about(signals.numbers), of_kind) if signals.numbers else (None, 0.0)
-        message = best or of_kind[0]
+        # The one about what the shopper looked for most; of equals the first in the file.
+        message = max(of_kind, key=lambda one: max((_share(signals, topic) for topic in one.about), default=0.0))
         hesitating = ", and hesitating" if signals.hesitating else ""
         cart = f"{counted(items, 'item')} in the cart and {dwell} s on the pages, but no checkout"
         return Proposal(
@@ -51,6 +49,10 @@ def propose_plainly(scorecard: Scorecard, signals: Signals, messages: Sequence[M
             delay_ms=2000,
         )
     return _silence("The shop has nothing to say to this shopper now.", "nothing_to_say")
+
+
+def _share(signals: Signals, topic: str) -> float:
+    return signals.numbers.get(f"share_{topic}", 0.0)
 
 
 def _silence(reason: str, trigger: str) -> Proposal:

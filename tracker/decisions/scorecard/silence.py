@@ -35,7 +35,7 @@ def silence_by_rule(reading: Reading) -> Hopeless | None:
         return Hopeless("The shopper is on the way to the checkout.", "to_checkout")
     if reading.most_items and not reading.items and 0 < left_ms < reading.changed_ms:
         return Hopeless("The cart is empty since the checkout: probably an order was placed.", "emptied_at_checkout")
-    if reading.changed_ms and reading.now_ms - reading.changed_ms < JUST_CHANGED_S * 1000:
+    if reading.tells_carts and reading.changed_ms and reading.now_ms - reading.changed_ms < JUST_CHANGED_S * 1000:
         seconds = (reading.now_ms - reading.changed_ms) // 1000
         return Hopeless(f"The cart changed {seconds} s ago: still shopping.", "still_shopping")
     paces = sorted(look.seconds for look in reading.looks[:-1])

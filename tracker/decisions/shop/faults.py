@@ -83,7 +83,7 @@ def fault_at(text: str, place: Place, message: str) -> FileFault:
     line = line_of(text, place)
     instead = ""
     if isinstance(message, Slip):
-        content = text.splitlines()[line - 1] if text else ""
+        content = text.split("\n")[line - 1]
         if message.old in content:
             instead = content.replace(message.old, message.new, 1).strip()
     return FileFault(line, f"{_spelled(place)}: {_decapitalised(message)}", instead)
@@ -107,7 +107,7 @@ def line_of(text: str, place: Place) -> int:
     keys = [part for part in place if isinstance(part, str)]
     seen, inside, at_top, header_line = -1, False, True, 1
     found: dict[str, int] = {}
-    for line, content in enumerate(text.splitlines(), 1):
+    for line, content in enumerate(text.split("\n"), 1):
         if header := _HEADER.match(content):
             at_top = False
             name = header[2]

@@ -83,6 +83,9 @@ class Message:
         page = signals.page
         if self.pages and not any_matches(self.pages, page.path):
             return False
+        if not signals.by_storefront:
+            # Another script draws no button: no message of it has a way, and none leads anywhere.
+            return True
         if self.kind == "help" and self.opens is None and page.kind == "cart":
             # A question that nothing answers only stands in the way there.
             return False

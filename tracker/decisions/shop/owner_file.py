@@ -12,9 +12,10 @@ from tracker.decisions.language.tags import best_match, primary
 from tracker.decisions.shop.faults import FileFault, ShopFileError, Slip, fault_at, line_of, nearest, schema_faults
 from tracker.decisions.shop.form.schema import ShopSchema, explained
 from tracker.decisions.shop.form.syntax import read_toml
-from tracker.decisions.shop.messages import BUILT_IN_HELP, TOPICS, TOPICS_OF_KIND, Kind, Message
+from tracker.decisions.shop.messages import BUILT_IN_HELP, TOPICS_OF_KIND, Kind, Message
 from tracker.decisions.shop.reach import unreachable
 from tracker.decisions.shop.shop import FrequencyCaps, Rule, Shop, version_of
+from tracker.decisions.visit.acts import TOPICS
 
 _MAX_FILE_BYTES: Final = 256 * 1024
 
@@ -157,8 +158,7 @@ def _shop(text: str, data: Mapping[str, Any], version: str) -> Shop:
         _message(_KINDS[table], data[table][number], languages)
         for table, number in sorted(lines, key=lambda place: lines[place])
     ]
-    if not data["help"] and all(best_match(one, tuple(BUILT_IN_HELP.texts)) for one in languages):
-        messages.append(BUILT_IN_HELP)
+    built_in = [BUILT_IN_HELP] if _takes_built_in_help(messages, languages) else []
     caps = data["limits"]
     return Shop(
         name=data["name"],
@@ -168,10 +168,17 @@ def _shop(text: str, data: Mapping[str, Any], version: str) -> Shop:
         wording=data["wording"],
         discretion=data["discretion"],
         caps=FrequencyCaps(**{**caps, "never_on": tuple(caps.get("never_on", ()))}),
-        messages=tuple(messages),
+        messages=(*messages, *built_in),
         rules=tuple(_rule(text, number, one, messages) for number, one in enumerate(data["rules"])),
         version=version,
     )
+
+
+def _takes_built_in_help(messages: list[Message], languages: tuple[str, ...]) -> bool:
+    """Whether a file has no help of its own, in languages that the built-in help has."""
+    if any(message.kind == "help" or message.id == BUILT_IN_HELP.id for message in messages):
+        return False
+    return all(best_match(one, tuple(BUILT_IN_HELP.texts)) for one in languages)
 
 
 def _message(kind: Kind, one: Mapping[str, Any], languages: tuple[str, ...]) -> Message:

@@ -48,6 +48,8 @@ class Signals:
 
     numbers: Mapping[str, float] = field(default_factory=dict)
     """What the scorecard weighs, see `visit.numbers`; empty before the first page."""
+    by_storefront: bool = True
+    """The storefront script tells of this visit, which draws buttons; another script shows a text and nothing else."""
     why: Why = ""
     stage: Stage = "landed"
     items_in_cart: int = 0
@@ -120,6 +122,7 @@ def signals_from(session: ShopperSession, reading: Reading, why: Why = "") -> Si
     slows = cart_looks >= 2 or counts["exit_intent"] > 0 or reading.back_ms > 0 or idle_s >= LONG_IDLE_S
     return Signals(
         numbers=numbers_of(reading, why),
+        by_storefront=reading.by_storefront,
         why=why,
         stage=_stage(bought, in_checkout, session.items_in_cart, kinds, len(pages)),
         items_in_cart=session.items_in_cart,

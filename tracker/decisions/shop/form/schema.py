@@ -24,8 +24,8 @@ from tracker.decisions.shop.form.fields import (
     When,
     Whole,
 )
-from tracker.decisions.shop.messages import TOPICS
 from tracker.decisions.shop.shop import Discretion
+from tracker.decisions.visit.acts import TOPICS
 
 STAGES: Final = ("landed", "browsing", "product", "cart")
 """The stages that a message may be for: at later ones nothing is shown."""
@@ -101,9 +101,6 @@ class _Tables(fields.List[Any]):
     """Tables of one kind, each with a header of its own in two brackets."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[Any]:
-        if isinstance(value, dict):
-            message = f"each of the {attr} has a header of its own, in two brackets"
-            raise ValidationError([Slip(message, f"[{attr}]", f"[[{attr}]]")])
         if not isinstance(value, list):
             raise ValidationError(f"must be tables, each below a line [[{attr}]]")
         return super()._deserialize(value, attr, data, **kwargs)

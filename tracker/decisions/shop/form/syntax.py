@@ -14,8 +14,13 @@ from typing import Any, Final, NamedTuple
 from tracker.decisions.shop.faults import FileFault
 from tracker.decisions.shop.form.fields import iso_day
 
+# Each slip costs reading the file once or a few times more; what is longer was written by no person.
 _MOST_SLIPS: Final = 30
+_LONGEST_LINE: Final = 1000
+_LONGEST_TEXT: Final = 64 * 1024
+
 _TABLES: Final = "facts|offers|help|rules"
+_SINGLE_BRACKETS: Final = re.compile(rf"\s*\[\s*({_TABLES})\s*\](?!\])")
 
 # What tomllib says (3.11 to 3.14) -> what that means to somebody who does not know TOML.
 _PLAIN_WORDS: Final = (
@@ -51,7 +56,7 @@ class Found(NamedTuple):
 
 def read_toml(text: str) -> Found:
     """Read a file's text."""
-    faults: list[FileFault] = []
+    text, faults = _with_double_brackets(text)
     while True:
         try:
             return Found(text, tomllib.loads(text), faults)
@@ -71,11 +76,11 @@ def read_toml(text: str) -> Found:
 
 def _line_of(error: tomllib.TOMLDecodeError, text: str) -> int:
     at = re.search(r"at line (\d+)", str(error))
-    return int(at[1]) if at else max(1, len(text.splitlines()))
+    return int(at[1]) if at else text.rstrip().count("\n") + 1
 
 
 def _plain_words(said: str, text: str, line: int) -> str:
-    lines = text.splitlines()
+    lines = text.split("\n")
     if line <= len(lines) and re.search(r"=\s*[0-9]+[-./][0-9]+[-./][0-9]+", lines[line - 1]):
         return "is no day of the calendar"
     return next((plain for start, plain in _PLAIN_WORDS if said.startswith(start)), f"cannot be read: {said}")
@@ -88,18 +93,18 @@ class _Corrected(NamedTuple):
 
 def _corrected(text: str, line: int) -> _Corrected | None:
     """Return the text with the slip of a line corrected; None if it is none of those that are known."""
-    lines = text.splitlines(keepends=True)
-    if line > len(lines):
+    lines = text.split("\n")
+    if line > len(lines) or len(lines[line - 1]) > _LONGEST_LINE or len(text) > _LONGEST_TEXT:
         return None
-    for correct_lines in (_single_brackets, _spread_table, _open_list):
+    for correct_lines in (_spread_table, _open_list):
         if corrected := correct_lines(lines.copy(), line):
             return corrected
-    content = lines[line - 1].rstrip("\r\n")
+    content = lines[line - 1]
     for message, correct in _SLIPS:
         for better in correct(content):
             if better == content:
                 continue
-            changed = "".join([*lines[: line - 1], better + lines[line - 1][len(content) :], *lines[line:]])
+            changed = "\n".join([*lines[: line - 1], better, *lines[line:]])
             if _goes_further(changed, line):
                 return _Corrected(changed, [FileFault(line, message, better.strip())])
     return None
@@ -116,18 +121,16 @@ def _goes_further(text: str, line: int) -> bool:
     return True
 
 
-def _single_brackets(lines: list[str], line: int) -> _Corrected | None:
-    header = re.match(rf"\s*\[\[?({_TABLES})\]", lines[line - 1])
-    if header is None:
-        return None
-    single = re.compile(rf"(\s*)\[({header[1]})\](?!\])")
-    faults = []
+def _with_double_brackets(text: str) -> tuple[str, list[FileFault]]:
+    """Return the text with [facts] as [[facts]], and a fault for each such line: TOML takes it for a single table."""
+    faults: list[FileFault] = []
+    lines = text.split("\n")
     for number, content in enumerate(lines):
-        if found := single.match(content):
-            lines[number] = single.sub(r"\1[[\2]]", content, count=1)
-            message = f"each of the {found[2]} has a header of its own, in two brackets"
-            faults.append(FileFault(number + 1, message, lines[number].strip()))
-    return _Corrected("".join(lines), faults) if faults else None
+        if found := _SINGLE_BRACKETS.match(content):
+            lines[number] = f"[[{found[1]}]]" + content[found.end() :]
+            message = f"each of the {found[1]} has a header of its own, in two brackets"
+            faults.append(FileFault(number + 1, message, f"[[{found[1]}]]"))
+    return "\n".join(lines), faults
 
 
 def _spread_table(lines: list[str], line: int) -> _Corrected | None:
@@ -138,8 +141,8 @@ def _spread_table(lines: list[str], line: int) -> _Corrected | None:
     for length, content in enumerate(inside[1:], 2):
         if "}" in content:
             joined = ", ".join(filter(None, inside[:length])).replace("{, ", "{ ").replace(", }", " }")
-            lines[line - 1 : line - 1 + length] = [joined + "\n", *["\n"] * (length - 1)]
-            text = "".join(lines)
+            lines[line - 1 : line - 1 + length] = [joined, *[""] * (length - 1)]
+            text = "\n".join(lines)
             fault = FileFault(line, "a table in { } stands in one line", joined)
             return _Corrected(text, [fault]) if _goes_further(text, line) else None
     return None
@@ -150,8 +153,8 @@ def _open_list(lines: list[str], line: int) -> _Corrected | None:
     for above in range(min(line, len(lines)) - 1, max(0, line - 20), -1):
         content = lines[above - 1].rstrip()
         if re.search(r"=\s*\[[^\]]*[^\],\s]\s*$", content):
-            lines[above - 1] = f"{content}]\n"
-            text = "".join(lines)
+            lines[above - 1] = f"{content}]"
+            text = "\n".join(lines)
             fault = FileFault(above, "a bracket is missing", f"{content.strip()}]")
             return _Corrected(text, [fault]) if _goes_further(text, line) else None
     return None
