@@ -12,7 +12,6 @@ from typing import Any
 from marshmallow import RAISE
 
 from testing.fake_groq import good_proposal
-from testing.memory_store import MemoryStore as MemoryStore  # noqa: PLC0414  the tests of advice import it from here
 from tracker.askai.schemas import AnswerSchema
 from tracker.decisions.decision import Decision
 from tracker.decisions.engine import Engine
@@ -25,6 +24,7 @@ from tracker.llm.budget import Reservation
 from tracker.llm.port import ModelAnswer, ModelError, PromptPart
 from tracker.sessions.merge import SessionLimits, merge
 from tracker.sessions.model import Event, Report, ShopperSession
+from tracker.storage.memory import MemoryStore as MemoryStore  # noqa: PLC0414  the tests of advice import it from here
 
 ROOT = Path(__file__).resolve().parents[1]
 NOON = 1_790_000_000_000

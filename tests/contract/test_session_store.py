@@ -13,11 +13,11 @@ from random import Random
 
 import pytest
 
-from testing.memory_store import MemoryStore
 from testing.shoppers import NOON, adds, names, session
 from tracker.sessions.model import ShopperSession
 from tracker.sessions.store import SessionStore, StoreClosedError
 from tracker.storage.json_file import JsonFileStore
+from tracker.storage.memory import MemoryStore
 
 OpenStore = Callable[[], SessionStore]
 """Opens one more store, as another process would, on what the others of the same test keep."""

@@ -5,8 +5,10 @@ sessions.py    flask sessions: list, show, delete, prune, repair, compact
 moving.py      flask sessions export and import
 importing.py   the files that `flask sessions import` reads
 ask.py         flask ask
-shop.py        flask shop
-decisions.py   flask explain, flask backtest
+shop.py        flask shop check
+rehearse.py    flask shop rehearse
+explain.py     flask explain
+backtest.py    flask backtest
 simulate.py    flask simulate
 """
 
@@ -17,7 +19,9 @@ from pathlib import Path
 from flask import Flask
 
 from tracker.cli.ask import ask_command
-from tracker.cli.decisions import backtest_command, explain_command, former_backtest_command
+from tracker.cli.backtest import backtest_command, former_backtest_command
+from tracker.cli.explain import explain_command
+from tracker.cli.rehearse import add_rehearse
 from tracker.cli.sessions import sessions_group
 from tracker.cli.shop import shop_group
 from tracker.cli.simulate import simulate_command
@@ -30,7 +34,9 @@ def register_commands(app: Flask, store: SessionStore, engine: Engine, limits: S
     """Add the commands to the flask command line."""
     app.cli.add_command(sessions_group(store, limits))
     app.cli.add_command(ask_command(store, engine))
-    app.cli.add_command(shop_group(shop_file))
+    shop = shop_group(shop_file)
+    add_rehearse(shop, shop_file, engine)
+    app.cli.add_command(shop)
     app.cli.add_command(explain_command(store))
     app.cli.add_command(backtest_command(store, engine))
     app.cli.add_command(former_backtest_command(store, engine))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass
+from typing import Any, Final
 
 from tracker.decisions.shop.shop import Shop
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class SeenMessage:
     """A message that this browser was shown; days are whole ones that have passed since."""
 
@@ -24,6 +25,20 @@ class BrowserMemory:
 
     seen: tuple[SeenMessage, ...] = ()
     bought_days: int | None = None
+
+    def to_record(self) -> dict[str, Any]:
+        """Return {seen?: [[message_id, shown_days, dismissals, dismissed_days]], bought?}; {} for no memory."""
+        record: dict[str, Any] = {}
+        if self.seen:
+            record["seen"] = [list(astuple(one)) for one in self.seen]
+        if self.bought_days is not None:
+            record["bought"] = self.bought_days
+        return record
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> BrowserMemory:
+        """Read what `to_record` made. Raises TypeError or ValueError for anything else."""
+        return cls(seen=tuple(SeenMessage(*one) for one in record.get("seen", ())), bought_days=record.get("bought"))
 
     def resting(self, shop: Shop) -> frozenset[str]:
         """Return the ids of the messages that this browser is not to be shown again yet.

@@ -21,7 +21,7 @@ from tracker.decisions.eligibility import Holdout, hopeless, refusal, silence
 from tracker.decisions.guardrails import checked
 from tracker.decisions.log.session_log import DecisionLog
 from tracker.decisions.model.consultation import Consultant
-from tracker.decisions.proposal import ModelFailure
+from tracker.decisions.proposal import ModelFailure, ModelProposal
 from tracker.decisions.recording import record
 from tracker.decisions.rules import propose_by_rules
 from tracker.decisions.scorecard.scorecard import Scorecard, shipped
@@ -101,20 +101,40 @@ class Engine:
             return _NOT_KEPT
 
     def preview(
-        self, session: ShopperSession, *, at_ms: int | None = None, why: Why = "", ask: bool = False
+        self,
+        session: ShopperSession,
+        *,
+        at_ms: int | None = None,
+        why: Why = "",
+        memory: BrowserMemory = NO_MEMORY,
+        ask: bool = False,
+        proposed: ModelProposal | None = None,
     ) -> Decision:
         """Return what would be decided for the session at a moment (default: now), without logging it.
 
         The shopper's popups are not used up by it. `ask`: ask the model about a session for which it would be asked,
-        which counts against the budget like any call.
+        which counts against the budget like any call. `proposed`: what a model proposed before, taken in place of an
+        answer as long as its message is one to choose from.
         """
-        case = Case.of(session, self._shop.current(), self._clock() if at_ms is None else at_ms, why)
+        case = Case.of(session, self._shop.current(), self._clock() if at_ms is None else at_ms, why, memory)
         refused = refusal(case, self._holdout) or hopeless(case)
         if refused is not None:
             return refused
         if ask and self._consultant is not None and _asks_model(case):
             return self._by_model(self._consultant, case, self._deadline_s)
+        if proposed is not None and _may_propose(case, proposed):
+            return _by_proposal(case, proposed)
         return self._by_rules(case)
+
+    def on_stage(self, store: SessionStore, shop: ShopSource, clock: Callable[[], int], *, ask: bool = False) -> Engine:
+        """Return an engine that decides as this one about other sessions, by another file and another clock.
+
+        It has no holdout. `ask`: it asks this one's model, which counts against the same budget.
+        """
+        other = Engine(store, shop, scorecard=self._scorecard, clock=clock, deadline_s=self._deadline_s)
+        other._cool_down_ms = self._cool_down_ms
+        other._consultant = self._consultant if ask else None
+        return other
 
     def _decide(self, case: Case) -> Decision:
         refused = refusal(case, self._holdout)
@@ -159,12 +179,7 @@ class Engine:
     def _by_model(self, consultant: Consultant, case: Case, deadline_s: float) -> Decision:
         """Decide by the model's proposal, or by the rules if it gave none."""
         outcome = consultant.consult(case, deadline_s)
-        if isinstance(outcome, ModelFailure):
-            return self._by_rules(case, outcome)
-        proposal = outcome.proposal
-        if case.rule is not None and case.rule.delay_s is not None:
-            proposal = replace(proposal, delay_ms=case.rule.delay_s * 1000)
-        return checked(proposal, ByModel(outcome), case.shop, case.signals, case.today)
+        return self._by_rules(case, outcome) if isinstance(outcome, ModelFailure) else _by_proposal(case, outcome)
 
     def _by_rules(self, case: Case, failure: ModelFailure | None = None) -> Decision:
         proposal = propose_by_rules(case, self._scorecard)
@@ -173,6 +188,20 @@ class Engine:
     def _logged(self, case: Case, decision: Decision, *, ends_asking: bool = False) -> Decision:
         record(self._store, case, decision, ends_asking=ends_asking)
         return decision
+
+
+def _by_proposal(case: Case, proposed: ModelProposal) -> Decision:
+    """Decide by a model's proposal."""
+    proposal = proposed.proposal
+    if case.rule is not None and case.rule.delay_s is not None:
+        proposal = replace(proposal, delay_ms=case.rule.delay_s * 1000)
+    return checked(proposal, ByModel(proposed), case.shop, case.signals, case.today)
+
+
+def _may_propose(case: Case, proposed: ModelProposal) -> bool:
+    """Whether a model that is asked now could make this proposal."""
+    message_id = proposed.proposal.message_id
+    return _asks_model(case) and (message_id is None or message_id in {message.id for message in case.messages})
 
 
 def _asks_model(case: Case) -> bool:

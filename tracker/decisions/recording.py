@@ -10,6 +10,7 @@ from tracker.decisions.log.session_log import DecisionLog, fingerprint, with_ent
 from tracker.decisions.model.answer import one_plain_line
 from tracker.decisions.model.prompt import PROMPT_VERSION
 from tracker.decisions.proposal import Proposal
+from tracker.decisions.visit.event_types import NOT_BY_SHOPPER
 from tracker.llm.port import ModelAnswer
 from tracker.sessions.model import ShopperSession
 from tracker.sessions.store import SessionStore
@@ -74,6 +75,9 @@ def entry_of(case: Case, decision: Decision) -> LogEntry:
         ),
         why=signals.why,
         signs=signals.signs,
+        noted=sum(case.reading.counts[kind] for kind in NOT_BY_SHOPPER),
+        skew_ms=case.reading.skew_ms,
+        memory=case.memory.to_record(),
         rule=None if case.rule is None or isinstance(origin, ByEligibility) else case.rule.line,
         popup=popup,
         veto=veto,

@@ -1,15 +1,15 @@
 """One entry of the decision log: what was decided for a session, when, and from what.
 
 Its record: {at, source, trigger, show, reason, confidence, seen, shop, signals: {stage, items, dwell, pages,
-hesitating}}; since 1.1 also {why, signs}; with a popup also {pick, message, category, delayMs}; where there was one
-{rule}, {veto}, {fault}; and if the model was asked {prompt, model: {pick?, reason?, opening?, name?, ms?,
-promptTokens?, completionTokens?}}. Moments are ms since 1970, `dwell` is in seconds.
+hesitating}}; since 1.1 also {why, signs, noted}; with a popup also {pick, message, category, delayMs}; where there was
+one {skew}, {memory}, {rule}, {veto}, {fault}; and if the model was asked {prompt, model: {pick?, reason?, opening?,
+name?, ms?, promptTokens?, completionTokens?}}. Moments are ms since 1970, `dwell` is in seconds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 EntryRecord: TypeAlias = dict[str, Any]
@@ -85,6 +85,12 @@ class LogEntry:
     """Why the script asked."""
     signs: int | None = None
     """How many signs there were by then, see `visit.signs`; None in an entry of 1.0."""
+    noted: int | None = None
+    """How many events there were that no act of the shopper's makes, see `event_types`; None in an entry of 1.0."""
+    skew_ms: int = 0
+    """How far the shopper's clock was behind the service's, as far as that was known."""
+    memory: Mapping[str, Any] = field(default_factory=dict)
+    """The record of what the browser remembered of earlier visits, see `browser_memory`."""
     rule: int | None = None
     """The line of the owner's rule that held, if one did."""
     popup: LoggedPopup | None = None
@@ -121,7 +127,11 @@ class LogEntry:
             },
         }
         if self.signs is not None:
-            record |= {"why": self.why, "signs": self.signs}
+            record |= {"why": self.why, "signs": self.signs, "noted": self.noted or 0}
+        if self.skew_ms:
+            record["skew"] = self.skew_ms
+        if self.memory:
+            record["memory"] = self.memory
         if self.rule is not None:
             record["rule"] = self.rule
         if self.popup is not None:
@@ -162,7 +172,8 @@ class LogEntry:
                 **more,
             }:
                 why, signs, rule = more.get("why"), more.get("signs"), more.get("rule")
-                veto, fault = more.get("veto"), more.get("fault")
+                veto, fault, memory = more.get("veto"), more.get("fault"), more.get("memory")
+                noted, skew = more.get("noted"), more.get("skew")
                 return cls(
                     at=at,
                     source=source,
@@ -174,6 +185,9 @@ class LogEntry:
                     signals=SignalsThen(stage=stage, items=items, dwell_s=dwell, pages=pages, hesitating=hesitating),
                     why=why if isinstance(why, str) else "",
                     signs=signs if type(signs) is int else None,
+                    noted=noted if type(noted) is int else None,
+                    skew_ms=skew if type(skew) is int else 0,
+                    memory=memory if isinstance(memory, dict) else {},
                     rule=rule if type(rule) is int else None,
                     popup=_popup_from(more) if show else None,
                     veto=veto if isinstance(veto, str) else None,

@@ -60,6 +60,14 @@ class DecisionLog:
             except ValueError:
                 continue
 
+    def numbered(self) -> Iterator[tuple[int, LogEntry]]:
+        """Yield (place among the records, entry) of the entries that can be read, the oldest one first."""
+        for number, record in enumerate(self.records):
+            try:
+                yield number, LogEntry.from_record(record)
+            except ValueError:
+                continue
+
     @property
     def entries(self) -> list[LogEntry]:
         """All entries that can be read, oldest first."""
@@ -98,6 +106,21 @@ def with_entry(session: ShopperSession, entry: LogEntry, *, ends_asking: bool = 
     if entry.popup is not None:
         record |= {"shown": _number(session.decisions, "shown") + 1, "lastShown": entry.at}
     return replace(session, decisions=record)
+
+
+def log_before(session: ShopperSession, number: int) -> dict[str, Any]:
+    """Return the log's record as it was before its entry at this place was added, as far as that can be known."""
+    log = DecisionLog.of(session)
+    earlier, later = replace(log, records=log.records[:number]), replace(log, records=log.records[number:])
+    shown = [entry.at for entry in earlier.newest_first() if entry.popup is not None]
+    asked = [entry.at for entry in earlier.newest_first() if entry.call is not None]
+    return {
+        "entries": list(earlier.records),
+        "shown": log.shown - sum(entry.popup is not None for entry in later.entries),
+        "lastShown": max(shown, default=0),
+        "lastAsked": max(asked, default=0),
+        "asked": max(0, log.asked - sum(entry.call is not None for entry in later.entries)),
+    }
 
 
 def with_claim(session: ShopperSession, now_ms: int, until_ms: int) -> ShopperSession:

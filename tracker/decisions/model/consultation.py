@@ -44,7 +44,7 @@ class Consultant:
         messages = list(case.messages)
         prompt = build_prompt(case.signals, case.reading, case.shop, messages)
         try:
-            reservation = self._budget.reserve(_most_tokens(prompt), case.now_ms)
+            reservation = self._budget.reserve(_most_tokens(prompt), self._clock())
         except BudgetRefusedError as refused:
             return ModelFailure(fault=refused.fault)
         schema = answer_json_schema(case.shop.messages, case.shop.wording == "model")

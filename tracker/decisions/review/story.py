@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Final
 
 from tracker.decisions.log.entry import LogEntry, LoggedPopup
 from tracker.decisions.log.session_log import DecisionLog
-from tracker.decisions.visit.reading import Reading, read
-from tracker.decisions.visit.signals import Stage, counted, signals_from
+from tracker.decisions.visit.event_types import POPUP_TYPES
+from tracker.decisions.visit.signals import Stage, counted
 from tracker.llm.faults import explanation_of
 from tracker.sessions.model import ShopperSession
 
@@ -21,9 +22,8 @@ _STAGES: Final[dict[Stage, str]] = {
     "checkout_seen": "went on to the checkout",
     "bought": "bought",
 }
+_DROPS: Final = {"cart": "the cart had changed", "late": "it came too late", "dismissed": "it was closed before"}
 _ORIGINS: Final = {"gate": "no need to think", "rules": "by the local rules", "groq": "by the model"}
-
-
 _WHYS: Final = {
     "cart": "the cart had changed",
     "idle": "nothing was touched for a while",
@@ -37,8 +37,7 @@ _WHYS: Final = {
 
 def explain(session: ShopperSession, now_ms: int) -> Iterator[str]:
     """Yield the lines of the story."""
-    reading, log = read(session, now_ms), DecisionLog.of(session)
-    signals = signals_from(session, reading)
+    signals, log = signals_of(session, now_ms), DecisionLog.of(session)
     did = f"{counted(signals.events, 'event')} on {counted(signals.pages, 'page')}"
     yield f"Session {session.session}"
     yield (
@@ -55,17 +54,45 @@ def explain(session: ShopperSession, now_ms: int) -> Iterator[str]:
             f"clicked: {signals.popups_clicked}."
         )
     yield ""
-    entries = log.entries
+    entries, drawing = log.entries, _Drawing(session)
     if not log.records:
         yield "Nobody asked yet whether a popup would help."
     if unreadable := len(log.records) - len(entries):
         yield f"Left out: {counted(unreadable, 'decision')} in this session's log that cannot be read."
     for entry in entries:
-        yield from _entry_lines(entry, reading)
+        yield from _entry_lines(entry, drawing)
 
 
-def _entry_lines(entry: LogEntry, reading: Reading) -> Iterator[str]:
-    what = "showed nothing" if entry.popup is None else f'{_fate(entry.popup, reading)} "{entry.popup.text}"'
+class _Drawing:
+    """What the shopper's browser reported of the popups that were decided."""
+
+    def __init__(self, session: ShopperSession) -> None:
+        order = sorted((event for _page, event in session.all_events()), key=itemgetter("ts"))
+        popups = [event for event in order if event["type"] in POPUP_TYPES]
+        self._fates = {event["message_id"]: event for event in popups if isinstance(event.get("message_id"), str)}
+        self._unnamed = sum(event["type"] == "popup_shown" and "message_id" not in event for event in popups)
+
+    def of(self, popup: LoggedPopup) -> str:
+        """Return what became of a popup; called once for each, in the order of the log."""
+        event = self._fates.get(popup.message_id)
+        if event is None and self._unnamed:
+            self._unnamed -= 1  # a script of 1.0 does not say which popup it has drawn
+            return f'showed "{popup.text}"'
+        match None if event is None else event["type"]:
+            case "popup_shown":
+                return f'showed "{popup.text}"'
+            case "popup_dismissed":
+                return f'showed "{popup.text}", which was closed'
+            case "popup_clicked":
+                return f'showed "{popup.text}", which was clicked'
+            case "popup_dropped":
+                why = "" if event is None else _DROPS.get(str(event.get("why")), "")
+                return f'decided for "{popup.text}", which was not drawn{why and f": {why}"}'
+        return f'decided for "{popup.text}", but no browser reported that it was drawn'
+
+
+def _entry_lines(entry: LogEntry, drawing: _Drawing) -> Iterator[str]:
+    what = "showed nothing" if entry.popup is None else drawing.of(entry.popup)
     yield f"{_when(entry.at)}  {what} ({_ORIGINS.get(entry.source, entry.source)}: {entry.trigger})"
     yield f"    because: {entry.reason}"
     if entry.why:
@@ -86,14 +113,6 @@ def _entry_lines(entry: LogEntry, reading: Reading) -> Iterator[str]:
     if cost is not None:
         tokens = cost.prompt_tokens + cost.completion_tokens
         yield f"    it took {cost.ms} ms and {tokens} tokens, with prompt {entry.call.prompt_version}"
-
-
-def _fate(popup: LoggedPopup, reading: Reading) -> str:
-    """Return what became of a popup that was decided, as far as the script reported it."""
-    # Another script than the storefront's may report a popup without its message's id.
-    if not reading.drawn.isdisjoint({popup.message_id, ""}):
-        return "showed"
-    return "did not draw, after all," if popup.message_id in reading.dropped else "decided to show"
 
 
 def _when(ms: int) -> str:

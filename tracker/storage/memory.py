@@ -1,4 +1,4 @@
-"""A SessionStore in memory, for tests that are not about storage. It passes the contract tests of the port."""
+"""The store in memory, gone with its process: for rehearsals, and for tests that are not about storage."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from tracker.sessions.store import Change, Position, Progress, StoreCheck, Store
 
 
 class MemoryStore:
-    """Keeps each session as the JSON text of its record, as a real store does: no caller shares an object with it."""
+    """A SessionStore that keeps each session as the JSON text of its record: no caller shares an object with it."""
 
     def __init__(self, *sessions: ShopperSession) -> None:
         self.writes = 0
+        """How many updates have changed something."""
         self._records: dict[str, str] = {}
         self._lock = threading.Lock()
         self._is_closed = False
         self.put(*sessions)
 
     def put(self, *sessions: ShopperSession) -> None:
-        """Keep these sessions as they are, in the place of what was there."""
+        """Store these sessions as they are, in place of what was stored under their ids."""
         with self._lock:
             self._records.update({session.session: _text(session) for session in sessions})
 
     def opened_again(self) -> MemoryStore:
-        """Return one more store on the same sessions, as another process would open it; `writes` it counts itself."""
+        """Return one more store on the same sessions, as another process would; each counts its own `writes`."""
         other = MemoryStore()
         other._records, other._lock = self._records, self._lock
         return other
