@@ -10,7 +10,7 @@ from typing import Final
 from tracker.decisions.log.entry import LogEntry, LoggedPopup
 from tracker.decisions.log.session_log import DecisionLog
 from tracker.decisions.visit.event_types import POPUP_TYPES
-from tracker.decisions.visit.signals import Stage, counted
+from tracker.decisions.visit.signals import Stage, counted, signals_of
 from tracker.llm.faults import explanation_of
 from tracker.sessions.model import ShopperSession
 
