@@ -57,6 +57,7 @@ class FileLock:
         self._place = str(path)
         self.timeout = timeout
         self._fd: int | None = None
+        self._opened: os.stat_result | None = None
         self.begin_in_this_process()
         reset_after_fork(self)
 
@@ -87,13 +88,17 @@ class FileLock:
         while True:
             if self._fd is None:
                 self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-                self._opened = os.fstat(self._fd)
-            take(self._fd, limit)
+                self._opened = None
             try:
-                if os.path.samestat(self._opened, os.stat(self._place)):  # noqa: PTH116  on each write
+                self._opened = self._opened or os.fstat(self._fd)
+                take(self._fd, limit)
+                if os.path.samestat(self._opened, os.stat(self._place)):  # noqa: PTH116  at each write
                     return self._fd
             except FileNotFoundError:
                 pass
+            except OSError:
+                self._close()  # That releases it, too.
+                raise
             self._close()  # The lock file was removed or replaced: the others use the one of this name now.
 
     def leave_note(self, note: bytes) -> None:
