@@ -67,7 +67,7 @@ def test_explain_prints_the_story_of_a_visit_and_its_decision(app: Flask) -> Non
     visit(app, "hesitator-01", 3, {"/cart": 90_000}, *twice)
     hesitator = run(app, "explain", "hesitator-01").stdout
     assert "They hesitate" in hesitator
-    assert f'decided to show "{OFFER}" (by the local rules: hesitation)' in hesitator
+    assert f'showed "{OFFER}" (by the local rules: hesitation)' in hesitator
 
     visit(
         app, "buyer-000001", 0, {"/cart": 60_000}, ("/cart", 60, "add_to_cart"), ("/checkout", 5, "checkout_completed")
@@ -151,7 +151,7 @@ def test_explain_passes_over_damaged_decisions_and_says_so(app: Flask, tmp_path:
     path.write_text(json.dumps(sessions), "utf-8")
     story = run(app, "explain", "in-cart-0001").stdout
     assert "Left out: 1 decision in this session's log that cannot be read." in story
-    assert f'decided to show "{FREE_RETURNS}"' in story
+    assert f'showed "{FREE_RETURNS}"' in story
 
 
 def test_ask_uses_up_none_of_the_shoppers_popups(app: Flask) -> None:

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final
 
-from tracker.decisions.log.entry import LogEntry, LoggedPopup
+from tracker.decisions.log.entry import LogEntry
 from tracker.decisions.log.session_log import DecisionLog
-from tracker.decisions.visit.reading import Reading, read
-from tracker.decisions.visit.signals import Stage, counted, signals_from
+from tracker.decisions.visit.signals import Stage, counted, signals_of
 from tracker.llm.faults import explanation_of
 from tracker.sessions.model import ShopperSession
 
@@ -24,21 +23,9 @@ _STAGES: Final[dict[Stage, str]] = {
 _ORIGINS: Final = {"gate": "no need to think", "rules": "by the local rules", "groq": "by the model"}
 
 
-_WHYS: Final = {
-    "cart": "the cart had changed",
-    "idle": "nothing was touched for a while",
-    "exit": "the shopper moved to leave",
-    "back": "the shopper came back to the tab",
-    "turn_away": "the shopper turned away from a page",
-    "again": "the same thing was clicked again and again",
-    "page": "a page was opened",
-}
-
-
 def explain(session: ShopperSession, now_ms: int) -> Iterator[str]:
     """Yield the lines of the story."""
-    reading, log = read(session, now_ms), DecisionLog.of(session)
-    signals = signals_from(session, reading)
+    signals, log = signals_of(session, now_ms), DecisionLog.of(session)
     did = f"{counted(signals.events, 'event')} on {counted(signals.pages, 'page')}"
     yield f"Session {session.session}"
     yield (
@@ -48,7 +35,7 @@ def explain(session: ShopperSession, now_ms: int) -> Iterator[str]:
     if signals.interests:
         yield f"Most looked at: {', '.join(signals.interests)}."
     if signals.hesitating:
-        yield "They hesitate: they came back to the cart or from the checkout, moved to leave, or did nothing."
+        yield "They hesitate: the cart was come back to, or left standing."
     if signals.popups_shown or signals.popups_dismissed or signals.popups_clicked:
         yield (
             f"Popups seen: {signals.popups_shown}, closed: {signals.popups_dismissed}, "
@@ -61,15 +48,13 @@ def explain(session: ShopperSession, now_ms: int) -> Iterator[str]:
     if unreadable := len(log.records) - len(entries):
         yield f"Left out: {counted(unreadable, 'decision')} in this session's log that cannot be read."
     for entry in entries:
-        yield from _entry_lines(entry, reading)
+        yield from _entry_lines(entry)
 
 
-def _entry_lines(entry: LogEntry, reading: Reading) -> Iterator[str]:
-    what = "showed nothing" if entry.popup is None else f'{_fate(entry.popup, reading)} "{entry.popup.text}"'
+def _entry_lines(entry: LogEntry) -> Iterator[str]:
+    what = f'showed "{entry.popup.text}"' if entry.popup is not None else "showed nothing"
     yield f"{_when(entry.at)}  {what} ({_ORIGINS.get(entry.source, entry.source)}: {entry.trigger})"
     yield f"    because: {entry.reason}"
-    if entry.why:
-        yield f"    asked because {_WHYS.get(entry.why, entry.why)}"
     signals = entry.signals
     pages = counted(signals.pages, "page")
     yield f"    at that time: {signals.items} in the cart, {_span(signals.dwell_s)} on {pages}"
@@ -86,14 +71,6 @@ def _entry_lines(entry: LogEntry, reading: Reading) -> Iterator[str]:
     if cost is not None:
         tokens = cost.prompt_tokens + cost.completion_tokens
         yield f"    it took {cost.ms} ms and {tokens} tokens, with prompt {entry.call.prompt_version}"
-
-
-def _fate(popup: LoggedPopup, reading: Reading) -> str:
-    """Return what became of a popup that was decided, as far as the script reported it."""
-    # Another script than the storefront's may report a popup without its message's id.
-    if not reading.drawn.isdisjoint({popup.message_id, ""}):
-        return "showed"
-    return "did not draw, after all," if popup.message_id in reading.dropped else "decided to show"
 
 
 def _when(ms: int) -> str:
