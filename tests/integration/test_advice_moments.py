@@ -337,7 +337,7 @@ def test_a_reason_or_memory_that_is_unknown_is_no_error(make_app: MakeApp, why: 
 def test_the_browsers_memory_is_read_from_the_question(make_app: MakeApp) -> None:
     table = desk(visit(), shop=ALWAYS)
     client = make_app(engine=table.engine).test_client()
-    memory = {"messages": [["shipping", 1, 1, 1], ["free-returns", 0, 0, None]], "orders": 0, "bought": None}
+    memory = {"messages": [["shipping", 1, 1, 1], ["free-returns", 0, 0, None]], "buys": 0, "bought": None}
     answer = client.post("/askai", json={"session": ANNA, "why": "exit", "memory": memory}).get_json()
     assert (answer["message_id"], answer["rest_days"]) == ("free-returns", ALWAYS.caps.days_after_dismissal)
     table = desk(visit(), shop=ALWAYS)
