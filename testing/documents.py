@@ -119,6 +119,7 @@ GENERATED: dict[str, dict[str, Callable[[], str]]] = {
         "map of tracker": lambda: code_map("tracker"),
         "map of testing": lambda: code_map("testing"),
         "map of bench": lambda: code_map("bench"),
+        "map of learning": lambda: code_map("learning"),
     },
     "docs/decisions/README.md": {"decisions": decisions},
     "docs/shop-file.md": {"words of when": words_of_when},

@@ -67,7 +67,8 @@ def test_explain_prints_the_story_of_a_visit_and_its_decision(app: Flask) -> Non
     visit(app, "hesitator-01", 3, {"/cart": 90_000}, *twice)
     hesitator = run(app, "explain", "hesitator-01").stdout
     assert "They hesitate" in hesitator
-    assert f'showed "{OFFER}" (by the local rules: hesitation)' in hesitator
+    undrawn = "but no browser reported that it was drawn"
+    assert f'decided for "{OFFER}", {undrawn} (by the local rules: hesitation)' in hesitator
 
     visit(
         app, "buyer-000001", 0, {"/cart": 60_000}, ("/cart", 60, "add_to_cart"), ("/checkout", 5, "checkout_completed")
@@ -111,12 +112,12 @@ def test_backtest_prints_what_another_file_would_change_and_stores_nothing(app: 
     visit(app, "in-cart-0001", 7, {"/cart": 133_000}, ("/cart", 60, "view"))
     visit(app, "bouncer-0001", 0, {"/": 4_000}, ("/", 5, "view"))
     before = [run(app, "sessions", "show", name, "--json").stdout for name in ("in-cart-0001", "bouncer-0001")]
-    assert "0 of 2 sessions would be answered otherwise" in run(app, "backtest").stdout
+    assert "0 of 2 decisions would be different." in run(app, "backtest").stdout
 
     shop_file.write_text(shop_file.read_text("utf-8").replace('id = "free-returns"', 'id = "returns"'), "utf-8")
     printed = run(app, "backtest").stdout
     assert "show free-returns  ->  show returns" in printed
-    assert "1 of 2 sessions would be answered otherwise" in printed
+    assert "1 time returns instead of free-returns\n1 of 2 decisions would be different." in printed
     changed = {one["session"]: one["changed"] for one in lines(app, "backtest")}
     assert changed == {"in-cart-0001": True, "bouncer-0001": False}
     assert [one["session"] for one in lines(app, "backtest", "--limit", 1)] == ["bouncer-0001"]
@@ -151,7 +152,7 @@ def test_explain_passes_over_damaged_decisions_and_says_so(app: Flask, make_app:
     edited.write_text(json.dumps(sessions), "utf-8")
     story = run(make_app(storage_file=edited), "explain", "in-cart-0001").stdout
     assert "Left out: 1 decision in this session's log that cannot be read." in story
-    assert f'showed "{FREE_RETURNS}"' in story
+    assert f'decided for "{FREE_RETURNS}"' in story
 
 
 def test_ask_uses_up_none_of_the_shoppers_popups(app: Flask) -> None:

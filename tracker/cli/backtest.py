@@ -61,15 +61,15 @@ def _tell(compared: Sequence[Comparison]) -> None:
         say(f"{when(one.at)}  {one.session:<36}  {_spelled(one.before)}  ->  {_spelled(one.now)}")
     if changed:
         say("")
-    for (before, now), count in Counter((one.before.pick, _pick(one.now)) for one in changed).most_common():
+    for (before, now), count in Counter((one.before.pick, _message_of(one.now)) for one in changed).most_common():
         say(f"{counted(count, 'time')} {now or 'nothing'} instead of {before or 'nothing'}")
     lost = sum(one.now is None for one in compared)
-    say(f"{len(changed)} of {counted(len(compared) - lost, 'decision')} would be another one.")
+    say(f"{len(changed)} of {counted(len(compared) - lost, 'decision')} would be different.")
     if lost:
         say(f"{counted(lost, 'decision')} could not be judged: events of before arrived later or were dropped since.")
 
 
-def _pick(outcome: Outcome | None) -> str | None:
+def _message_of(outcome: Outcome | None) -> str | None:
     return None if outcome is None else outcome.pick
 
 

@@ -127,7 +127,9 @@ class LogEntry:
             },
         }
         if self.signs is not None:
-            record |= {"why": self.why, "signs": self.signs, "noted": self.noted or 0}
+            record |= {"why": self.why, "signs": self.signs}
+        if self.noted is not None:
+            record["noted"] = self.noted
         if self.skew_ms:
             record["skew"] = self.skew_ms
         if self.memory:

@@ -200,8 +200,8 @@ def _step(raw: object, where: str) -> Step:
         return (name,)
     if name not in _STEPS:
         close = get_close_matches(name, [*_STEPS, "exit"], 1)
-        advice = f'Do you mean "{close[0]}"?' if close else f"There are {', '.join(_STEPS)} and exit."
-        raise ExampleError(f'{where}: there is no step "{name}". {advice}')
+        hint = f'Do you mean "{close[0]}"?' if close else f"There are {', '.join(_STEPS)} and exit."
+        raise ExampleError(f'{where}: there is no step "{name}". {hint}')
     is_valid, expected = _STEPS[name]
     if len(raw) != 2 or not is_valid(raw[1]):
         raise ExampleError(f'{where}: "{name}" takes {expected}.')
