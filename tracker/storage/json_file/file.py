@@ -92,7 +92,7 @@ class SessionFile:
         return self.index.end + len(text.FOOTER)
 
     def lacks(self, status: os.stat_result) -> bool:
-        """Return whether so much was appended that it is better learned without the file lock."""
+        """Return whether so much was appended that it is better read without the file lock."""
         return status.st_size > self.size + _MUCH
 
     # --- reading -----------------------------------------------------------------------------------------------
