@@ -100,7 +100,7 @@ class SharedFile(KnownFile):
         What takes long is done before others are made to wait: opening a file, and writing it anew where it must be.
         `rewrites`: the caller writes it anew itself.
         """
-        is_ahead = False
+        has_read_ahead = False
         for _ in range(20):
             self._refuse_if_closed()
             if not self._is_cleared:
@@ -114,8 +114,8 @@ class SharedFile(KnownFile):
                     remedy: _Remedy | None = self._create
                 elif lock is not self.locks.file:
                     remedy = _again
-                elif file is None or self.is_replaced(file, status) or (file.lacks(status) and not is_ahead):
-                    remedy, is_ahead, until = self._read_ahead, True, None  # The time that takes is not counted.
+                elif file is None or self.is_replaced(file, status) or (file.lacks(status) and not has_read_ahead):
+                    remedy, has_read_ahead, until = self._read_ahead, True, None  # The time that takes is not counted.
                 else:
                     # Inside the file lock, for processes that reach one file by different names, or whose lock file
                     # another's hand removed a moment ago.
