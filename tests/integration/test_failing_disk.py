@@ -343,19 +343,19 @@ def test_the_rewriting_lock_is_never_taken_inside_the_file_lock(case: Case, tmp_
     with TracedStore() as traced:
         _outcome, log = traced.act(case.act, path, "openat,close,flock")
     opened: dict[str, str] = {}
-    held: list[str] = []
-    for name, args, result in re.findall(r"^\d+ +(\w+)\((.*)\) += (-?\d+)", log, re.MULTILINE):
+    held: set[tuple[str, str]] = set()
+    for thread, name, args, result in re.findall(r"^(\d+) +(\w+)\((.*)\) += (-?\d+)", log, re.MULTILINE):
         if name == "openat":
             opened[result] = Path(args.split('"')[1]).suffix
-        elif name == "close" and opened.get(args) in held:
-            held.remove(opened[args])
+        elif name == "close":
+            held.discard((thread, opened.get(args, "")))
         elif name == "flock" and result == "0":
             kind = opened[args.partition(",")[0]]
             if "LOCK_UN" in args:
-                held = [one for one in held if one != kind]
+                held.discard((thread, kind))
             else:
-                assert kind != ".new" or ".lock" not in held
-                held.append(kind)
+                assert kind != ".new" or (thread, ".lock") not in held
+                held.add((thread, kind))
     assert ".lock" in opened.values()
 
 
