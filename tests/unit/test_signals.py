@@ -288,12 +288,12 @@ def test_locale_and_visit_are_read_only_in_their_exact_form() -> None:
 
 
 def test_a_browsers_classes_are_read_only_from_their_fixed_lists() -> None:
-    view: Event = {"type": "view", "ts": 1, "visit": 1, "device": "phone", "campaign": "email", "orders": 2}
+    view: Event = {"type": "view", "ts": 1, "visit": 1, "device": "phone", "campaign": "email", "buys": 2}
     change: Event = {"type": "add_to_cart", "ts": 2, "items": 1, "was": 0, "total": 5990, "currency": "EUR"}
     signals = with_events(view, change, items=1)
     assert (signals.device, signals.campaign, signals.orders) == ("phone", "email", 2)
     assert (signals.total, signals.currency) == (5990, "EUR")
-    told: Event = {"device": "jane", "campaign": ["email"], "orders": "2", "total": "5990", "currency": "eur; free"}
+    told: Event = {"device": "jane", "campaign": ["email"], "buys": "2", "total": "5990", "currency": "eur; free"}
     signals = with_events({**view, **told}, {**change, **told}, items=1)
     assert (signals.device, signals.campaign, signals.currency) == ("", "", "")
     assert (signals.orders, signals.total) == (None, None)

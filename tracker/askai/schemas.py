@@ -34,21 +34,23 @@ class QuestionSchema(Schema):
 
     session = SessionIdField()
     why = fields.Raw(
+        allow_none=True,
         metadata={
             "type": "string",
             "enum": sorted(WHYS - {""}),
             "description": "Why the script asks: the cart changed, nothing was touched for a while, the shopper moves"
             " to leave, came back to the tab, turned away from a page, clicks on the same thing again and again, or"
             " opened a page. Anything else counts as no reason.",
-        }
+        },
     )
     memory = fields.Raw(
+        allow_none=True,
         metadata={
             "type": "object",
             "description": "What the browser remembers, with consent: `messages`, each [id, days since it was shown,"
             " times it was closed, days since then], and `bought`, the days since an order. What is not of this form"
             " is left out.",
-        }
+        },
     )
 
     @post_load

@@ -22,7 +22,7 @@ def standing_decision(case: Case, cool_down_ms: int) -> Decision | None:
     if entry.popup is not None:
         if entry == case.popups.on_its_way:
             return _shown_again(case, entry, entry.popup)
-        if entry.popup.message_id in case.popups.said and entry.fingerprint == fingerprint(case.session):
+        if entry.popup.message_id in case.popups.shown and entry.fingerprint == fingerprint(case.session):
             return Silence(reason="Nothing new since the last popup.", trigger="unchanged", origin=FromLog())
         return None
     if not _is_by_this_prompt(entry) or entry.rule != (None if case.rule is None else case.rule.line):

@@ -26,8 +26,10 @@ class PopupsSoFar:
 
     count: int = 0
     """Popups that were drawn, or that nobody said were not."""
+    shown: frozenset[str] = frozenset()
+    """The ids of their messages."""
     said: frozenset[str] = frozenset()
-    """The ids of the messages that are not to be said again in this visit."""
+    """The ids of the messages not to be said again in this visit: these, and those that rest in the browser."""
     last_ms: int = 0
     """When the last one was decided, reported, closed or clicked; 0 for never."""
     on_its_way: LogEntry | None = None
@@ -47,7 +49,7 @@ def popups_so_far(log: DecisionLog, reading: Reading, signals: Signals, now_ms: 
     """
     decided = [(entry, popup) for entry in log.newest_first() if (popup := entry.popup) is not None]
     reported = max(signals.popups_shown, signals.popups_dismissed + signals.popups_clicked)
-    said = {*reading.drawn, *(message_id for message_id, drop in reading.dropped.items() if drop.rests)}
+    shown = set(reading.drawn)
     on_its_way: LogEntry | None = None
     count, last_ms = max(0, log.shown - len(decided)), 0
     for number, (entry, popup) in enumerate(decided):
@@ -60,13 +62,18 @@ def popups_so_far(log: DecisionLog, reading: Reading, signals: Signals, now_ms: 
                 continue
         count += 1
         last_ms = max(last_ms, entry.at)
-        said.add(popup.message_id)
+        shown.add(popup.message_id)
     if count and not last_ms and not decided:
         last_ms = log.last_shown_ms
     # The shopper's clock may run ahead; a moment in the future counts as now.
     last_ms = max(last_ms, min(signals.last_popup_ms, now_ms))
+    refused = {message_id for message_id, drop in reading.dropped.items() if drop.rests}
     return PopupsSoFar(
-        count=max(count, signals.popups_shown), said=frozenset(said), last_ms=last_ms, on_its_way=on_its_way
+        count=max(count, signals.popups_shown),
+        shown=frozenset(shown),
+        said=frozenset(shown | refused),
+        last_ms=last_ms,
+        on_its_way=on_its_way,
     )
 
 

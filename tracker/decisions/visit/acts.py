@@ -12,7 +12,7 @@ TOPICS: Final[tuple[Topic, ...]] = ("shipping", "returns", "size", "payment", "p
 """What a message may be about: the fixed list of the owner's file."""
 
 # The first pattern that is found names the act, so the narrow ones come first.
-_STEMS: Final = {
+STEMS: Final = {
     "size_chart": r"size-?(chart|guide)|sizing|groessentab|guide-des-tailles",
     "size": r"\bsize|groesse|größe|taille|talla|taglia|\bmaat",
     "colour": r"colou?r|farbe|couleur|\bkleur",
@@ -37,7 +37,7 @@ _STEMS: Final = {
     "panel": r"accordion|summary|details|tab",
     "country": r"locali[sz]ation|country|currency",
 }
-_PATTERNS: Final = {act: re.compile(stems, re.IGNORECASE) for act, stems in _STEMS.items()}
+_PATTERNS: Final = {act: re.compile(stems, re.IGNORECASE) for act, stems in STEMS.items()}
 _PANEL: Final = re.compile(r"(summary|details)\b|#?[\w-]*faq", re.IGNORECASE)
 """What opens a text on the page; it puts nothing into the cart and leads nowhere, whatever else its name says."""
 _STEPS: Final = frozenset({"checkout", "add"})

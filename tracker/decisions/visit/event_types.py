@@ -7,7 +7,7 @@ from typing import Final
 from tracker.sessions.model import MAX_INTEGER
 
 VIEWS: Final = frozenset({"view", "page_view", "pageview"})
-ARRIVAL: Final = {"visit": int, "orders": int, "locale": str, "device": str, "campaign": str, "discount": bool}
+ARRIVAL: Final = {"visit": int, "buys": int, "locale": str, "device": str, "campaign": str, "discount": bool}
 """What a view tells of the browser, with the types of the values."""
 CART_CHANGES: Final = frozenset({"add_to_cart", "remove_from_cart"})
 CHOICES: Final = frozenset({"quantity_change", "option_flip"})

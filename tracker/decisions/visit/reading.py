@@ -73,7 +73,7 @@ class Reading:
     dropped: dict[str, Drop] = field(default_factory=dict)
     """What was last reported of each message that was not drawn after all, by its id."""
     arrival: dict[str, Any] = field(default_factory=dict)
-    """What the views say of the browser: visit, orders, locale, device, campaign, discount; the newest counts."""
+    """What the views say of the browser: visit, buys, locale, device, campaign, discount; the newest counts."""
     by_storefront: bool = False
     """Whether the storefront script tells of this visit: it alone counts a browser's visits."""
     tells_carts: bool = False

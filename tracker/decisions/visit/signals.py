@@ -80,7 +80,7 @@ class Signals:
     returning: bool = False
     """The script knows this browser from an earlier visit."""
     orders: int | None = None
-    """How many orders this browser remembers; None if the script does not say."""
+    """How many purchases this browser remembers; None if the script does not say."""
     locale: str = ""
     """The shopper's language and country, such as de-AT."""
     device: str = ""
@@ -141,7 +141,7 @@ def signals_from(session: ShopperSession, reading: Reading, why: Why = "") -> Si
         hesitating=session.items_in_cart > 0 and not bought and not in_checkout and slows,
         visit=reading.visit,
         returning=reading.visit > 1,
-        orders=arrival["orders"] if type(arrival.get("orders")) is int else None,
+        orders=arrival.get("buys"),
         locale=_text(arrival.get("locale"), _LOCALE),
         device=_one_of(arrival.get("device"), DEVICES),
         campaign=_one_of(arrival.get("campaign"), CAMPAIGNS),
