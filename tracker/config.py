@@ -132,8 +132,8 @@ class Config:
         "TRACKER_SHOP_FILE",
         _path,
         Path("shop.toml"),
-        "The file with the messages and offers that popups may show; see shop.example.toml. Without it popups only"
-        " offer help.",
+        "The file with the messages and offers that popups may show; see shop.example.toml. Without it a popup"
+        " only leads back to the cart.",
     )
     holdout_percent: float = _setting(
         "HOLDOUT_PERCENT",

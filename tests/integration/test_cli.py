@@ -142,7 +142,7 @@ def test_ask_says_what_why_and_who_decided(app: Flask) -> None:
     lines = run(app, "ask", ANNA).stdout.splitlines()
     (answer,) = facts(app, "ask", ANNA)
 
-    assert lines[0] == "show: Would you like some help with your order?"
+    assert lines[0] == "show: Would you like to see your cart again?"
     assert lines[1].startswith("because: 2 items in the cart and 95 s")
     assert lines[2] == "decided by: rules, confidence 0.70"
     assert answer["source"] == "rules"

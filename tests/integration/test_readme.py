@@ -130,7 +130,8 @@ def without_clock(answer: Any) -> Any:
     return answer
 
 
-def test_every_api_example_answers_as_shown(server: GunicornServer) -> None:
+def test_every_api_example_answers_as_shown(start_server: StartServer) -> None:
+    server = start_server(env={"ADMIN_TOKEN": ADMIN_TOKEN, "TRACKER_SHOP_FILE": str(ROOT / "shop.example.toml")})
     # One test for all, because each example uses what those before it have stored.
     asked = run_as("curl")
 
@@ -248,6 +249,7 @@ def test_every_command_prints_the_output_that_is_shown(project: Path) -> None:
         "events": {"/cart": [{"type": "view", "ts": 1_790_000_000_000}]},
         "updatedAt": round(time.time() * 1000),
     }
+    shutil.copy(ROOT / "shop.example.toml", project / "shop.toml")
     (project / "tracker_storage.json").write_text(f"{{\n{json.dumps(SESSION)}:{json.dumps(record)}\n}}", "utf-8")
 
     for example in run_as("commands"):
@@ -432,7 +434,7 @@ def test_the_script_of_the_readme_reports_a_visit_and_shows_a_popup(
         page.clock.run_for(2_000)
         wait_for(page, lambda: any(one["itemsInCart"] for one in sessions(server).values()))
         # After more than a minute on the page the rules propose a popup.
-        popup = page.get_by_role("dialog", name="Would you like some help with your order?")
+        popup = page.get_by_role("dialog", name="Would you like to see your cart again?")
         for _ in range(40):
             if popup.count():
                 break

@@ -218,6 +218,11 @@ def test_the_built_in_help_claims_nothing(language: str) -> None:
     assert fault_in_opening(BUILT_IN_HELP.texts[language], language) is None
 
 
+def test_an_opening_in_a_regions_language_is_checked_by_the_words_of_the_language() -> None:
+    assert fault_in_opening("Posso ajudar?", "pt-BR") is None
+    assert fault_in_opening("Can we help?", "pt-BR") == "words that are not plain pt-BR"
+
+
 @given(st.text(max_size=MAX_OPENING), st.sampled_from(LANGUAGES))
 @example("Can we help?", "en")
 @example("Hello! 40 % off", "en")

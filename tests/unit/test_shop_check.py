@@ -191,6 +191,30 @@ def test_all_slips_of_a_file_are_found_at_once_and_what_is_wrong_with_values_too
     ]
 
 
+def test_any_one_sign_that_is_missing_in_the_example_is_put_back() -> None:
+    content = (ROOT / "shop.example.toml").read_text("utf-8")
+    tried = 0
+    for number, line in enumerate(content.split("\n"), 1):
+        for at, sign in enumerate(line):
+            if line.startswith("#") or sign not in '"[]{}=,':
+                continue
+            lines = content.split("\n")
+            lines[number - 1] = line[:at] + line[at + 1 :]
+            try:
+                parse_shop("\n".join(lines).encode())
+            except ShopFileError as error:
+                (fault,) = error.faults
+                tried += 1
+                assert (fault.line, fault.instead.replace(" ", "")) == (number, line.replace(" ", "")), fault
+    assert tried > 200
+
+
+def test_fault_in_a_table_of_its_own_is_reported_there() -> None:
+    content = FILE.replace(WHEN, "[rules.when]\nitems = true").replace(f"{SAY}\n", "")
+    (fault,) = faults_of(content)
+    assert (fault.line, fault.instead) == (line_of(WHEN) + 1, 'items = ">= 1"')
+
+
 def test_single_brackets_are_reported_for_each_table() -> None:
     content = 'name = "L"\n[facts]\nid = "a"\ntext = "A."\n[facts]\nid = "b"\ntext = "B."\n'
     assert [(fault.line, fault.instead) for fault in faults_of(content)] == [(2, "[[facts]]"), (5, "[[facts]]")]

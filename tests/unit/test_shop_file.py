@@ -17,7 +17,7 @@ from tracker.decisions.shop.conditions import parse_when
 from tracker.decisions.shop.faults import FileFault, ShopFileError
 from tracker.decisions.shop.live_file import ShopFile
 from tracker.decisions.shop.messages import BUILT_IN_HELP, Message, Money
-from tracker.decisions.shop.owner_file import MAX_MESSAGES, MAX_PROMPT_BYTES, parse_shop
+from tracker.decisions.shop.owner_file import MAX_MESSAGES, MAX_PROMPT_BYTES, MAX_RULES, parse_shop
 from tracker.decisions.shop.shop import FrequencyCaps, Shop
 from tracker.decisions.visit.pages import PageName
 from tracker.decisions.visit.signals import Signals
@@ -345,6 +345,36 @@ def test_the_number_and_the_size_of_messages_are_bounded_exactly() -> None:
             f" {MAX_PROMPT_BYTES}; say fewer or shorter ones",
         )
     ]
+
+
+def test_the_number_of_rules_is_bounded_exactly() -> None:
+    def shop_of(count: int) -> bytes:
+        rules = "".join(f"[[rules]]\nwhen = {{ items = {number} }}\n" for number in range(count))
+        return f'name = "Linden"\n{rules}'.encode()
+
+    assert len(parse_shop(shop_of(MAX_RULES)).rules) == MAX_RULES
+    assert faults_of(shop_of(MAX_RULES + 1)) == [FileFault(1, f"{MAX_RULES + 1} rules: at most {MAX_RULES}")]
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("ar", "إرجاع مجاني خلال 30 يومًا."),
+        ("he", "החזרה חינם תוך 30 יום."),
+        ("fa", "بازگشت رایگان تا ۳۰ روز؛ می‌توانید بپرسید."),  # with a zero-width non-joiner
+        ("ja", "30日以内は返品無料です。"),
+        ("zh-Hant", "30 天內免費退貨。"),
+        ("th", "คืนสินค้าฟรีภายใน 30 วัน"),
+        ("hi", "30 दिनों के भीतर मुफ़्त वापसी।"),
+        ("pl", "Bezpłatny zwrot w ciągu 30 dni."),
+        ("sv", "Fri retur inom 30 dagar."),
+        ("pt-BR", "Devolução grátis em até 30 dias."),
+    ],
+)
+def test_messages_may_be_in_any_language(language: str, text: str) -> None:
+    content = f'name = "L"\nlanguages = ["{language}"]\n[[facts]]\nid = "a"\nabout = "returns"\ntext = "{text}"\n'
+    shop = parse_shop(content.encode())
+    assert shop.messages[0].text_in(shop.language_for(language)) == text
 
 
 @given(st.text(max_size=200) | st.binary(max_size=200).map(lambda raw: raw.decode("latin-1")))

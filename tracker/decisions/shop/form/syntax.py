@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
 
 from tracker.decisions.shop.faults import FileFault
-from tracker.decisions.shop.form.fields import iso_day
+from tracker.decisions.shop.form.slips import SLIPS, TABLES
 
 # Each slip costs reading the file once or a few times more; what is longer was written by no person.
 _MOST_SLIPS: Final = 30
 _LONGEST_LINE: Final = 1000
 _LONGEST_TEXT: Final = 64 * 1024
 
-_TABLES: Final = "facts|offers|help|rules"
-_SINGLE_BRACKETS: Final = re.compile(rf"\s*\[\s*({_TABLES})\s*\](?!\])")
+_SINGLE_BRACKETS: Final = re.compile(rf"\s*\[\s*({TABLES})\s*\](?!\])")
 
 # What tomllib says (3.11 to 3.14) -> what that means to somebody who does not know TOML.
 _PLAIN_WORDS: Final = (
@@ -100,14 +98,26 @@ def _corrected(text: str, line: int) -> _Corrected | None:
         if corrected := correct_lines(lines.copy(), line):
             return corrected
     content = lines[line - 1]
-    for message, correct in _SLIPS:
+    if _is_sound(content):
+        # What is wrong is that it stands there, such as a second time.
+        return None
+    for message, correct in SLIPS:
         for better in correct(content):
-            if better == content:
+            if better == content or not _is_sound(better):
                 continue
             changed = "\n".join([*lines[: line - 1], better, *lines[line:]])
             if _goes_further(changed, line):
                 return _Corrected(changed, [FileFault(line, message, better.strip())])
     return None
+
+
+def _is_sound(line: str) -> bool:
+    """Whether a line can be read by itself, as most lines of the file can."""
+    try:
+        tomllib.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _goes_further(text: str, line: int) -> bool:
@@ -158,108 +168,3 @@ def _open_list(lines: list[str], line: int) -> _Corrected | None:
             fault = FileFault(above, "a bracket is missing", f"{content.strip()}]")
             return _Corrected(text, [fault]) if _goes_further(text, line) else None
     return None
-
-
-# --- The slips. Each function yields the lines that may have been meant. ----------------------------------------------
-
-_BARE: Final = r"(?![0-9]+[-./][0-9]+[-./][0-9]+)[^\s\"'\[\]{}#=][^\"'#\[\]{}=]*?"
-_END: Final = r"(\s*(?:#.*)?)$"
-_QUOTES: Final = "“”„‟«»″"
-_APOSTROPHES: Final = "‘’‚‹›′"
-
-
-def _curly_quotes(content: str) -> Iterator[str]:
-    straight = content.translate(dict.fromkeys(map(ord, _QUOTES), '"'))
-    yield straight
-    yield straight.translate(dict.fromkeys(map(ord, _APOSTROPHES), '"'))
-
-
-def _day(content: str) -> Iterator[str]:
-    if found := re.search(r"=\s*([0-9]+[./-][0-9]+[./-][0-9]+)" + _END, content):
-        day = iso_day(found[1])
-        if day is not None:
-            yield content[: found.start(1)] + day + found[2]
-
-
-def _decimal_comma(content: str) -> Iterator[str]:
-    yield re.sub(r"(=\s*[0-9]+),([0-9]+)" + _END, r"\1.\2\3", content)
-
-
-def _word_for_flag(content: str) -> Iterator[str]:
-    def plain(found: re.Match[str]) -> str:
-        return found[1] + ("true" if found[2].lower() in {"yes", "true", "on"} else "false")
-
-    yield re.sub(r"(=\s*)(yes|no|true|false|on|off)\b", plain, content, flags=re.IGNORECASE)
-
-
-def _comparison(content: str) -> Iterator[str]:
-    # items = >= 3, and items >= 3
-    yield re.sub(r"(\w+)\s*(?:=\s*)?(>=|<=|!=|>|<)\s*([0-9.]+)", r'\1 = "\2 \3"', content)
-
-
-def _colon(content: str) -> Iterator[str]:
-    yield re.sub(r"^(\s*[\w-]+)\s*:\s*", r"\1 = ", content)
-    yield re.sub(r"([{,]\s*[\w-]+)\s*:\s*(?=[\"'\[{0-9tf])", r"\1 = ", content)
-
-
-def _comment(content: str) -> Iterator[str]:
-    yield re.sub(r"^(\s*)(//|;|--|<!--)\s*", r"\1# ", content)
-    yield re.sub(r"([\"'\]}0-9e])\s+(//|;)\s+([^\"']*)$", r"\1 # \3", content)
-
-
-def _semicolon(content: str) -> Iterator[str]:
-    yield re.sub(r"\s*[;,]\s*$", "", content)
-
-
-def _trailing_comma(content: str) -> Iterator[str]:
-    yield re.sub(r",\s*}", " }", content)
-
-
-def _missing_quotes(content: str) -> Iterator[str]:
-    yield re.sub(rf"^(\s*[\w-]+\s*=\s*)({_BARE}){_END}", r'\1"\2"\3', content)
-    if found := re.search(rf"=\s*\[([^\[\]\"']+)\]{_END}", content):
-        quoted = ", ".join(f'"{one.strip()}"' for one in found[1].split(",") if one.strip())
-        yield content[: found.start(1)] + quoted + "]" + found[2]
-    # Within { }: each value up to the next comma or the end.
-    yield re.sub(r"=\s*([^\s\"'\[\]{},=0-9tf][^\"'\[\]{},=]*?)\s*(?=[,}])", r'= "\1"', content)
-
-
-def _missing_quote(content: str) -> Iterator[str]:
-    yield re.sub(rf"(=\s*\"[^\"]*?){_END}", r'\1"\2', content)
-    yield re.sub(rf"(=\s*)([^\s\"'\[{{][^\"]*\"){_END}", r'\1"\2\3', content)
-    yield re.sub(r"(=\s*\"[^\"]*?)\s*}" + _END, r'\1" }\2', content)
-
-
-def _inner_quotes(content: str) -> Iterator[str]:
-    if found := re.match(rf"^(\s*[\w-]+\s*=\s*)\"(.*\".*)\"{_END}", content):
-        yield f"{found[1]}'{found[2]}'{found[3]}" if "'" not in found[2] else content
-
-
-def _missing_bracket(content: str) -> Iterator[str]:
-    if header := re.match(rf"^\s*\[*\s*({_TABLES}|limits)\s*\]*{_END}", content):
-        limits = header[1] == "limits"
-        yield f"[limits]{header[2]}" if limits else f"[[{header[1]}]]{header[2]}"
-    for end in ("]", " }", "] }", " } ]"):
-        yield re.sub(_END, rf"{end}\1", content, count=1)
-
-
-def _backslash(content: str) -> Iterator[str]:
-    yield re.sub(r"\\(?![btnfr\"\\uU])", "", content)
-
-
-_SLIPS: Final[tuple[tuple[str, Callable[[str], Iterator[str]]], ...]] = (
-    ("curly quotes: texts stand in straight ones", _curly_quotes),
-    ("a day is written as year-month-day, without quotes", _day),
-    ("a number has a point, not a comma", _decimal_comma),
-    ("yes and no are written true and false, in small letters", _word_for_flag),
-    ("a comparison stands in quotes, after =", _comparison),
-    ("between a key and its value stands =", _colon),
-    ("a remark begins with #", _comment),
-    ("a line ends without a comma or semicolon", _semicolon),
-    ("the last value in { } has no comma after it", _trailing_comma),
-    ("a text stands in quotes", _missing_quotes),
-    ("a quote is missing", _missing_quote),
-    ("quotes within a text: put the whole text in single ones", _inner_quotes),
-    ("a bracket is missing or too many", _missing_bracket),
-    ("a backslash has a meaning of its own in quotes: leave it out", _backslash),
-)
