@@ -33,7 +33,7 @@ def arrival_of(visit: ExampleVisit, address: str, *, is_first: bool) -> dict[str
     campaign = next((name for name, pattern in _CAMPAIGNS.items() if pattern.search(query)), None)
     keys: dict[str, Any] = {
         "visit": visit.visit,
-        "orders": visit.orders,
+        "buys": visit.orders,
         "locale": visit.locale,
         "device": visit.device,
         "from": "direct" if is_first else "shop",
