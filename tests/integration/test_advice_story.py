@@ -300,7 +300,20 @@ def test_a_models_opening_precedes_the_owners_message_and_a_bad_one_is_vetoed_an
 
 # --- the decision log -------------------------------------------------------------------------------------------------
 
-_ALWAYS = {"at", "source", "trigger", "show", "reason", "confidence", "seen", "shop", "signals", "why", "signs"}
+_ALWAYS = {
+    "at",
+    "source",
+    "trigger",
+    "show",
+    "reason",
+    "confidence",
+    "seen",
+    "shop",
+    "signals",
+    "why",
+    "signs",
+    "noted",
+}
 _POPUP = {"pick", "message", "category", "delayMs"}
 
 
