@@ -156,7 +156,7 @@ def test_ineligible_sessions_make_no_call(serve: Callable[..., Service]) -> None
     with FakeGroq() as groq:
         service = serve(groq)
         ineligible: list[dict[str, Any]] = [
-            {"items_in_cart": 0, "events": {"/products/xyz": [{"type": "view", "ts": NOON - 60_000}]}},
+            {"events": {"/": [{"type": "popup_clicked", "ts": NOON - 60_000}]}},
             {"time_on_page": {"/": 5000}},
             {"time_on_page": {"/checkout": 90_000}},
             {"events": {"/": [{"type": "checkout_completed", "ts": NOON}]}},
