@@ -82,7 +82,7 @@ class _Visit:
         self.act("add_to_cart", items=self.items + count, was=self.items)
         self.items += count
         self.send()
-        self.ask()
+        self.ask("cart")
 
     def take_out(self) -> None:
         self.act("remove_from_cart", items=0, was=self.items)
@@ -99,8 +99,8 @@ class _Visit:
         self.posts.append(Post("/ingest", json.dumps(body, separators=(",", ":"))))
         self.fresh = {}
 
-    def ask(self) -> None:
-        self.posts.append(Post("/askai", self.session))
+    def ask(self, why: str) -> None:
+        self.posts.append(Post("/askai", json.dumps({"session": self.session, "why": why})))
 
 
 def _bounce(visit: _Visit) -> None:
@@ -127,9 +127,12 @@ def _hesitate(visit: _Visit) -> None:
         visit.open("/cart")
         visit.read(20, 90)
         visit.send()
-        visit.ask()
+        visit.ask("idle")
         visit.open(f"/products/{visit.chance.choice(_HANDLES)}")
         visit.read(10, 60)
+        visit.act("exit_intent")
+        visit.send()
+        visit.ask("exit")
     if visit.chance.random() < 0.2:
         visit.open("/cart")
         visit.take_out()
