@@ -14,6 +14,7 @@ from tracker.decisions.rehearsal.moments import MOMENTS
 SOURCES = Path(__file__).resolve().parents[2] / "tracker" / "storefront" / "assets" / "source"
 
 
+@pytest.mark.xfail(strict=True, reason="the script still asks at 20, 60 and 180 s of stillness, and names no table")
 def test_storefront_script_asks_at_the_moments_of_the_table() -> None:
     texts = [path.read_text("utf-8") for path in sorted(SOURCES.glob("*.js"))]
     tables = [
@@ -21,10 +22,6 @@ def test_storefront_script_asks_at_the_moments_of_the_table() -> None:
         for text in texts
         for found in re.findall(r"\bconst MOMENTS = (\{.*?\});?$", text, re.MULTILINE | re.DOTALL)
     ]
-    if not tables:
-        pytest.skip(
-            "the storefront script names no MOMENTS: `const MOMENTS = { still: [10, 20, 60], ... };` in its source"
-        )
     (table,) = tables
     without_comments = re.sub(r"//.*", "", table)
     text = re.sub(r"(\w+):", r'"\1":', re.sub(r",(\s*[}\]])", r"\1", without_comments))
