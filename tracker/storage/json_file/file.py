@@ -43,6 +43,11 @@ def identity(status: os.stat_result) -> Identity:
     return status.st_dev, status.st_ino
 
 
+def version(status: os.stat_result) -> tuple[Identity, int, int]:
+    """Return what changes with any write to the file of this status."""
+    return identity(status), status.st_size, status.st_mtime_ns
+
+
 class State(Enum):
     """How the file is, compared with what is known of it."""
 

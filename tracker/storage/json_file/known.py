@@ -162,3 +162,11 @@ class KnownFile:
         """Leave a note in place of the last one. The file lock is held."""
         with contextlib.suppress(OSError):
             self.locks.file.leave_note(json.dumps(note).encode())
+
+
+def is_told_shorter(file: SessionFile, note: dict[str, Any]) -> bool:
+    """Return whether another process, which knew more of the file, found it cut and left a note of that."""
+    match note.get("shorter"):
+        case [device, inode, int(size)] if (device, inode) == file.identity:
+            return os.fstat(file.fd).st_size < size
+    return False

@@ -22,6 +22,11 @@ from tracker.storage.json_file.rewrite import Rewrite
 log = logging.getLogger(__name__)
 
 REPAIR = "Run `flask sessions repair`: it saves every whole session and keeps the damaged file."
+SHORTER = (
+    "The session file became shorter by another's hand, and sessions are missing. Nothing is written to it. Put it "
+    "back as it was, or run `flask sessions repair`: it goes on with what the file still holds."
+)
+CHANGED = f"The session file was changed by another's hand. {REPAIR}"
 
 Lines: TypeAlias = dict[bytes, bytes]
 """The lines of a file to be written, by their keys."""

@@ -22,8 +22,8 @@ from tracker.sessions.store import (
     StoreFullError,
 )
 from tracker.storage.json_file import recovery
-from tracker.storage.json_file.file import Identity, SessionFile, State, identity
-from tracker.storage.json_file.known import KnownFile
+from tracker.storage.json_file.file import Identity, SessionFile, State, identity, version
+from tracker.storage.json_file.known import KnownFile, is_told_shorter
 from tracker.storage.json_file.rewrite import Rewrite, remove_leftover
 from tracker.storage.json_file.text import Tail
 
@@ -34,12 +34,6 @@ SHORT_PATIENCE_S = 1.0
 
 _TAIL_BYTES = 1 << 16
 """A compaction copies what was appended meanwhile without the lock, until no more than this is left."""
-
-SHORTER = (
-    "The session file became shorter by another's hand, and sessions are missing. Nothing is written to it. Put it "
-    "back as it was, or run `flask sessions repair`: it goes on with what the file still holds."
-)
-CHANGED = f"The session file was changed by another's hand. {recovery.REPAIR}"
 
 _Answer = TypeVar("_Answer")
 _Remedy: TypeAlias = Callable[[], object]
@@ -154,8 +148,8 @@ class SharedFile(KnownFile):
             return _again
         if state is State.SHORTER:
             self._tell_shorter(file, note)
-        if state is State.SHORTER or self._is_told_shorter(file, note):
-            raise StoreDamagedError(SHORTER)
+        if state is State.SHORTER or is_told_shorter(file, note):
+            raise StoreDamagedError(recovery.SHORTER)
         if state is State.UNSETTLED:
             remedy = self._mend(file, may_mend=was_taken_back or self._changed != file.identity)
             if remedy is not None:
@@ -172,14 +166,6 @@ class SharedFile(KnownFile):
             log.error("the session file became %d bytes shorter by another's hand; nothing is written to it", missing)
             self.leave_note(shorter=[*file.identity, file.size])
 
-    @staticmethod
-    def _is_told_shorter(file: SessionFile, note: dict[str, Any]) -> bool:
-        """Return whether another process, which knew more of the file, found it cut."""
-        match note.get("shorter"):
-            case [device, inode, int(size)] if (device, inode) == file.identity:
-                return os.fstat(file.fd).st_size < size
-        return False
-
     def _mend(self, file: SessionFile, *, may_mend: bool) -> _Remedy | None:
         tail = recovery.judge(file)
         if not len(file.index) and recovery.begin_empty(file):
@@ -189,7 +175,7 @@ class SharedFile(KnownFile):
             self._changed, self._file = file.identity, None
             return _again
         elif not may_mend:
-            raise StoreDamagedError(CHANGED)
+            raise StoreDamagedError(recovery.CHANGED)
         elif tail is Tail.TORN:
             recovery.cut_torn_line(self.path, file)
         elif tail is Tail.HOLES:
@@ -199,7 +185,7 @@ class SharedFile(KnownFile):
         else:
             raise StoreDamagedError(f"The session file is damaged at line {len(file.index) + 2}. {recovery.REPAIR}")
         if file.catch_up(settled=True) is not State.WHOLE:
-            raise StoreDamagedError(CHANGED)
+            raise StoreDamagedError(recovery.CHANGED)
         return None
 
     def take_back_unflushed(self, file: SessionFile) -> None:
@@ -261,12 +247,7 @@ class SharedFile(KnownFile):
             lines = lines_of(self.path.read_bytes(), before.st_mtime_ns // 1_000_000)
             recovery.write(rewrite, lines)
             with self.locks.file.held():
-                now = os.stat(self.path)
-                if (identity(now), now.st_size, now.st_mtime_ns) != (
-                    identity(before),
-                    before.st_size,
-                    before.st_mtime_ns,
-                ):
+                if version(os.stat(self.path)) != version(before):
                     raise StoreBusyError("The session file was changed by another's hand; try again in a moment.")
                 with recovery.kept_file(self.path, kind) as kept:
                     self._publish(rewrite)
