@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page
 
+from testing.faults.weak_link import WeakLink
 from testing.gunicorn_server import GunicornServer, wait_until
 from testing.plain_shop import PlainShop
-from testing.weak_link import WeakLink
 
 AXE = Path(__file__).parents[2] / "testing" / "axe" / "axe.min.js"
 SIZES = {"phone": {"width": 390, "height": 844}, "desktop": {"width": 1280, "height": 800}}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from playwright.sync_api import BrowserContext, Page
 
+from testing.faults.weak_link import WeakLink
 from testing.gunicorn_server import wait_until
 from testing.plain_shop import PlainShop
-from testing.weak_link import WeakLink
 from tests.browser.conftest import Clock, Console, WaitForRecord, session_of
 
 CART = """<script>window.Shopify = { customerPrivacy: {

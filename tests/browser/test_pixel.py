@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page
 
+from testing.faults.weak_link import WeakLink
 from testing.gunicorn_server import GunicornServer, wait_until
 from testing.plain_shop import PlainShop
-from testing.weak_link import WeakLink
 from tests.browser.conftest import Console
 
 SANDBOX = """<!doctype html><script>

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
+from testing.faults.weak_link import WeakLink
 from testing.plain_shop import PlainShop
-from testing.weak_link import WeakLink
 from tests.browser.conftest import SIZES, Clock, Console, WaitForRecord, axe_violations, session_of
 
 CARD = "storefront-popup >> #card"

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from testing.faults.traced_store import ANNA, BERT, CORA, NO_STRACE, Outcome, TracedStore
 from testing.shoppers import NOON, adds, beside, names, session
-from testing.traced_store import ANNA, BERT, CORA, NO_STRACE, Outcome, TracedStore
 from tracker.sessions.store import StoreError, StoreFullError
 from tracker.storage.json_file import JsonFileStore
 from tracker.storage.json_file.file import CANNOT_WRITE

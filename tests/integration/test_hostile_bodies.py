@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from testing import hostile_bodies
 from testing.gunicorn_server import GunicornServer
-from testing.hostile_bodies import Hostile, Post, Raw
+from testing.hostile import hostile_bodies
+from testing.hostile.hostile_bodies import Hostile, Post, Raw
 from testing.http_client import Client, send_raw, statuses
 from tracker.sessions.model import MAX_INTEGER
 

@@ -23,7 +23,7 @@ from testing.advice import (
     example_shop,
 )
 from testing.fake_groq import FakeGroq, good_proposal
-from testing.injections import INJECTIONS, PLACES, PROMISES, Injection, model_answers
+from testing.hostile.injections import INJECTIONS, PLACES, PROMISES, Injection, model_answers
 from tests.integration.conftest import MakeApp
 from tracker.decisions.engine import Engine
 from tracker.decisions.shop.live_file import ShopFile

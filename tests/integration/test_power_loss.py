@@ -1,6 +1,6 @@
 """What was acknowledged survives a power failure at any moment, whatever the disk kept of what was not synced (D2).
 
-System calls of real runs are recorded with strace and replayed into legal states of the disk (testing.power_loss
+System calls of real runs are recorded with strace and replayed into legal states of the disk (testing.faults.power_loss
 says which); a fresh store must open each of them and hold every promise. All states of a moment are tried where they
 are no more than `STATES`, else a seeded sample of so many with the extremes in it.
 """
@@ -20,10 +20,10 @@ from random import Random
 
 import pytest
 
-from testing.power_loss import Disk, Files, digest, record
-from testing.promised_writes import SESSIONS
+from testing.faults.power_loss import Disk, Files, digest, record
+from testing.faults.promised_writes import SESSIONS
+from testing.faults.traced_store import NO_STRACE, ROOT
 from testing.shoppers import NOON, adds, names
-from testing.traced_store import NO_STRACE, ROOT
 from tracker.sessions.store import StoreError
 from tracker.storage.json_file import JsonFileStore
 
@@ -183,7 +183,7 @@ def fail_everywhere(disk: Disk, folder: Path, opens: Opens, file: str, kept: set
 
 
 def run(disk: Disk, scenario: str, log: Path, inject: str | None = None) -> None:
-    command = [sys.executable, "-m", "testing.promised_writes", scenario, str(disk.root)]
+    command = [sys.executable, "-m", "testing.faults.promised_writes", scenario, str(disk.root)]
     disk.replay(record(command, log, inject=inject, cwd=ROOT))
 
 

@@ -24,7 +24,7 @@ from testing.shoppers import NOON, adds, names, session
 from tracker.sessions.store import StoreError
 from tracker.storage.json_file import JsonFileStore
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 ANNA, BERT, CORA = "anna-0001", "bert-0002", "cora-0003"
 
 NO_STRACE = None if shutil.which("strace") else "strace is missing: apt-get install strace"
@@ -128,7 +128,7 @@ class TracedStore:
 
     def __enter__(self) -> Self:
         self._server = subprocess.Popen(
-            [sys.executable, "-m", "testing.traced_store"],
+            [sys.executable, "-m", "testing.faults.traced_store"],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -1,7 +1,7 @@
 """Processes that write to one session file and are killed at random moments, and the count of what they were promised.
 
 In a process of its own, small and with the store imported, because a test run that forks would fork all of itself:
-`python -m testing.killed_writers --rounds 100 FOLDER` prints a `Tally` as JSON.
+`python -m testing.faults.killed_writers --rounds 100 FOLDER` prints a `Tally` as JSON.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Processes that write sessions and note what they were promised, to be recorded by testing.power_loss.
+"""Processes that write sessions and note what they were promised, to be recorded by testing.faults.power_loss.
 
-`python -m testing.promised_writes SCENARIO FOLDER`; notes are lines `+ID EVENT` after an update returned, `~ID`
+`python -m testing.faults.promised_writes SCENARIO FOLDER`; notes are lines `+ID EVENT` after an update returned, `~ID`
 before a deletion and `-ID` after it returned. They go to a file beside the folder.
 """
 
@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from testing.power_loss import NOTE
+from testing.faults.power_loss import NOTE
 from testing.shoppers import NOON, adds
 from tracker.sessions.model import ShopperSession
 from tracker.sessions.store import Change
