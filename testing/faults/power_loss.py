@@ -144,7 +144,7 @@ class Inode:
         self.names.append(names)
 
     def range_at(self, moment: float) -> tuple[int, int]:
-        """Give (how many changes are on the disk for sure, how many have begun) at a moment."""
+        """Return (how many changes are on the disk for sure, how many have begun) at a moment."""
         since = max((begin for begin, end in self.syncs if end < moment), default=-1.0)
         sure = begun = 0
         for count, change in enumerate(self.changes, 1):
@@ -238,7 +238,7 @@ class Disk:
             return None
 
     def _find(self, path: bytes) -> Inode | None:
-        """Give what a path stands for at this point of the replay."""
+        """Return what a path stands for at this point of the replay."""
         parts = self._local(path)
         inode: Inode | None = self.top if parts is not None else None
         for part in parts or ():
@@ -273,7 +273,7 @@ class Disk:
     # --- the states ---------------------------------------------------------------------------------------------------
 
     def states_at(self, moment: float, chance: Random, at_most: int) -> Iterator[Files]:
-        """Give the legal states of the disk after a failure at this moment: all, or a sample where they are more.
+        """Return the legal states of the disk after a failure at this moment: all, or a sample where they are more.
 
         A sample has the extremes (all old, all new) and is drawn anew with every call.
         """
@@ -344,7 +344,7 @@ def _variants(inode: Inode, moment: float) -> _Variants:
 
 
 def digest(files: Files) -> bytes:
-    """Name a state, so that the same one need not be looked at twice."""
+    """Return a name of a state, so that the same one need not be looked at twice."""
     hashed = hashlib.blake2b(digest_size=16)
     for path, content in sorted(files.items()):
         hashed.update(f"{path}\0{len(content)}\0".encode() + content)

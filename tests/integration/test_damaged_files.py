@@ -29,7 +29,7 @@ def our_file(path: Path) -> bytes:
 
 
 def original_file() -> str:
-    """Give a file as the original system writes it."""
+    """Return a file as the original system writes it."""
     return json.dumps(
         {
             who: {
@@ -50,7 +50,7 @@ def original_file() -> str:
 
 
 def is_kept(original: bytes, path: Path) -> bool:
-    """Tell whether every byte still stands in the file or in one set aside (a cut tail stands apart from its file)."""
+    """Return whether every byte still stands in the file or in quarantine (a cut tail stands apart from its file)."""
     files = [other.read_bytes() for other in path.parent.iterdir() if other.is_file()]
     if any(original in content for content in files):
         return True

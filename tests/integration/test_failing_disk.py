@@ -110,7 +110,7 @@ def prepare(case: Case, folder: Path) -> Path:
 
 
 def faults_of(case: Case, path: Path, outcome: Outcome, *, dead: bool = False) -> Iterator[str]:
-    """Name everything that is not as it was promised after an act with a fault. `dead`: the fault went on and on."""
+    """Return everything that is not as it was promised after an act with a fault. `dead`: the fault went on and on."""
     if outcome.act not in {"ok", "killed"} and not outcome.act.startswith("StoreError"):
         yield f"another exception than StoreError: {outcome.act}"
     # The one injected call may be the child's reading or writing after the act, which then fails as it should.

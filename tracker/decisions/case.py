@@ -36,6 +36,11 @@ class Case:
     messages: tuple[Message, ...]
     """The owner's messages that this shopper may be shown now: those of the rule, or all that apply."""
 
+    @property
+    def is_worth_asking(self) -> bool:
+        """Whether there is something to ask a model: a message to say, and a sign that one may help."""
+        return bool(self.messages) and (self.signals.items_in_cart > 0 or self.signals.signs > 0)
+
     @classmethod
     def of(
         cls, session: ShopperSession, shop: Shop, now_ms: int, why: Why = "", memory: BrowserMemory = NO_MEMORY

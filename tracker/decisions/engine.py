@@ -117,10 +117,9 @@ class Engine:
         answer as long as its message is one to choose from.
         """
         case = Case.of(session, self._shop.current(), self._clock() if at_ms is None else at_ms, why, memory)
-        refused = refusal(case, self._holdout) or hopeless(case)
-        if refused is not None:
+        if (refused := refusal(case, self._holdout) or hopeless(case)) is not None:
             return refused
-        if ask and self._consultant is not None and _asks_model(case):
+        if ask and self._consultant is not None and case.is_worth_asking:
             return self._by_model(self._consultant, case, self._deadline_s)
         if proposed is not None and _may_propose(case, proposed):
             return _by_proposal(case, proposed)
@@ -137,16 +136,13 @@ class Engine:
         return other
 
     def _decide(self, case: Case) -> Decision:
-        refused = refusal(case, self._holdout)
-        if refused is not None:
+        if (refused := refusal(case, self._holdout)) is not None:
             return self._logged(case, refused)
-        standing = standing_decision(case, self._cool_down_ms)
-        if standing is not None:
+        if (standing := standing_decision(case, self._cool_down_ms)) is not None:
             return standing
-        refused = hopeless(case)
-        if refused is not None:
+        if (refused := hopeless(case)) is not None:
             return self._logged(case, refused)
-        if self._consultant is None or not _asks_model(case):
+        if self._consultant is None or not case.is_worth_asking:
             return self._logged(case, self._by_rules(case))
         until = time.monotonic() + self._deadline_s
         if case.log.asking_until_ms > case.now_ms:
@@ -201,9 +197,4 @@ def _by_proposal(case: Case, proposed: ModelProposal) -> Decision:
 def _may_propose(case: Case, proposed: ModelProposal) -> bool:
     """Whether a model that is asked now could make this proposal."""
     message_id = proposed.proposal.message_id
-    return _asks_model(case) and (message_id is None or message_id in {message.id for message in case.messages})
-
-
-def _asks_model(case: Case) -> bool:
-    """Whether there is something to ask a model: a message to say, and a sign that one may help."""
-    return bool(case.messages) and (case.signals.items_in_cart > 0 or case.signals.signs > 0)
+    return case.is_worth_asking and (message_id is None or message_id in {message.id for message in case.messages})

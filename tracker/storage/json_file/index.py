@@ -246,7 +246,7 @@ class _Table:
         return int(bucket[begin:end] if end >= 0 else bucket[begin:])
 
     def put_all(self, keys: list[bytes], number: int, position: Callable[[int], int]) -> Iterator[tuple[int, int]]:
-        """Give the keys ascending numbers from `number` on; return (place among the keys, old number) of known ones.
+        """Number the keys, ascending from `number` on; return (place among the keys, old number) of known ones.
 
         `position` is below 0 for numbers of lines that are gone.
         """

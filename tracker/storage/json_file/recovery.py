@@ -76,7 +76,7 @@ def _keep_bytes(path: Path, kind: str, data: bytes) -> Path:
 
 @contextmanager
 def kept_file(path: Path, kind: str) -> Iterator[Path]:
-    """Give the file a second name, which stays when another file takes its first and goes when none does."""
+    """Add a second name to the file, which stays when another file takes its first and goes when none does."""
     for name in _names(path, kind):
         with contextlib.suppress(FileExistsError):
             os.link(path, name)
