@@ -18,8 +18,8 @@ from flask import Flask
 
 from testing.fake_groq import FakeGroq
 from testing.gunicorn_server import ROOT, GunicornServer
+from testing.reference import SERVING
 from tests.integration.conftest import ADMIN_TOKEN, MakeApp
-from tests.unit.test_settings_documented import SERVING
 from tracker.config import load_config
 
 SAMPLES = ROOT / "tests" / "samples" / "1.0.0"
