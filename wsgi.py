@@ -7,9 +7,12 @@ from dotenv import load_dotenv
 
 from tracker.app import create_app
 from tracker.config import ConfigError
+from tracker.environment import faults, read_environment
 
-load_dotenv(Path(__file__).with_name(".env"))
+_ENV_FILE = Path(__file__).with_name(".env")
+_environment = read_environment(_ENV_FILE)
+load_dotenv(_ENV_FILE)
 try:
     app = create_app()
-except ConfigError as error:
-    sys.exit(f"The service cannot start: {error}")
+except ConfigError:
+    sys.exit(f"The service cannot start: {' '.join(faults(_environment))}")

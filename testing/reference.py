@@ -11,11 +11,9 @@ import click
 
 from tracker.app import create_app
 from tracker.config import SETTINGS, Config
+from tracker.environment import SERVER_SETTINGS
 
 ROOT = Path(__file__).resolve().parents[1]
-
-SERVING = {"HOST": "127.0.0.1", "PORT": "8000", "WEB_CONCURRENCY": "2"}
-"""The settings that only gunicorn.conf.py reads, with their defaults."""
 
 
 # --- Settings ---------------------------------------------------------------------------------------------------------
@@ -30,7 +28,7 @@ def written(default: Any) -> str:
     return ",".join(default) if isinstance(default, tuple) else str(default)
 
 
-DEFAULTS = {name: written(default) for name, (_, _, default) in SETTINGS.items()} | SERVING
+DEFAULTS = {name: written(default) for name, (_, _, default) in SETTINGS.items()} | dict(SERVER_SETTINGS)
 """Setting -> its default, as .env.example shows it."""
 
 

@@ -276,6 +276,29 @@ def test_every_command_that_starts_the_service_works(project: Path, command: str
         assert (project / ".env").exists()
 
 
+def test_wrong_setting_is_told_with_its_place_before_any_address_is_printed(project: Path) -> None:
+    (project / ".env").write_text("# mine\nALLOWED_ORIGIN=https://a.example\nWEB_CONCURRENCY=two\n", "utf-8")
+    done = subprocess.run(
+        ["python3", "run.py"], cwd=project, env=environment_for(project), capture_output=True, text=True
+    )
+
+    assert done.returncode == 1
+    assert "http://" not in done.stdout
+    assert done.stderr.splitlines() == [
+        "The service cannot start.",
+        "  WEB_CONCURRENCY must be a whole number from 1 to 64, not 'two' (.env line 3).",
+    ]
+
+
+def test_other_words_of_run_py_are_commands_of_the_service(project: Path) -> None:
+    done = subprocess.run(
+        ["python3", "run.py", "sessions", "list", "--json"],
+        cwd=project, env=environment_for(project), capture_output=True, text=True,
+    )  # fmt: skip
+
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+
+
 def test_render_yaml_is_what_the_page_on_hosting_describes() -> None:
     blueprint = (ROOT / "render.yaml").read_text("utf-8")
     asked_for = set(re.findall(r"key: (\w+)[^\n]*\n +sync: false", blueprint))
