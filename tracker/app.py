@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -20,11 +21,12 @@ from tracker.llm.budget import DailyLimits
 from tracker.llm.groq_client import GroqClient
 from tracker.llm.shared_budget import SharedBudget
 from tracker.ops.health import health_blueprint
-from tracker.owner.blueprint import owner_blueprint
+from tracker.owner.join import OwnerRoom, Parts
+from tracker.owner.setup.sightings import SeesScript, register_sightings
 from tracker.sessions.merge import SessionLimits
 from tracker.sessions.store import SessionStore
 from tracker.storage.json_file import JsonFileStore
-from tracker.storefront.blueprint import ScriptFirst, storefront_blueprint, storefront_script
+from tracker.storefront.blueprint import ASSETS, ScriptFirst, storefront_blueprint, storefront_script
 from tracker.web.access import register_access
 from tracker.web.docs import docs_blueprint
 from tracker.web.errors import register_errors
@@ -40,12 +42,18 @@ def now_ms() -> int:
 
 
 def create_app(
-    config: Config | None = None, *, store: SessionStore | None = None, engine: Engine | None = None
+    config: Config | None = None,
+    *,
+    store: SessionStore | None = None,
+    engine: Engine | None = None,
+    env_file: Path | None = None,
+    may_choose_token: bool = False,
 ) -> Flask:
     """Make the WSGI application.
 
     `config` defaults to the environment's, and `store` and `engine` to those that it describes. Nothing is opened
-    before the first request, so the application may be made before a fork. Raises ConfigError.
+    before the first request, so the application may be made before a fork. Settings came from `env_file`, perhaps;
+    `may_choose_token`: an ADMIN_TOKEN that is written into it later takes effect. Raises ConfigError.
     """
     config = config or load_config()
     configure_logging(config.log_level, (config.groq_api_key, config.admin_token))
@@ -57,17 +65,33 @@ def create_app(
         events=config.max_session_events, pages=config.max_pages, event_bytes=config.max_session_bytes
     )
 
+    owner = OwnerRoom(
+        Parts(
+            config=config,
+            store=store,
+            engine=engine,
+            shop=shop,
+            clock=now_ms,
+            seen=FileCell(config.storage_file.with_name(config.storage_file.name + ".seen")),
+            popup_style=(ASSETS / "popup.css").read_bytes(),
+            env_file=env_file,
+            may_choose_token=may_choose_token,
+        )
+    )
+
     app = Service("tracker")
     app.config["MAX_BODY_BYTES"] = config.max_body_bytes
     app.json.sort_keys = False  # type: ignore[attr-defined]
     register_request_log(app)
     register_security_headers(app)
     register_errors(app)
-    register_access(app, origins, config.admin_token)
+    register_access(app, origins, owner.token.current, owner.cookie.is_there)
+    register_sightings(app, owner.sightings)
 
     app.register_blueprint(ingest_blueprint(store, _event_limits(config), session_limits, now_ms))
     app.register_blueprint(askai_blueprint(engine, shop))
-    app.register_blueprint(owner_blueprint(store))
+    for blueprint in owner.blueprints():
+        app.register_blueprint(blueprint)
     app.register_blueprint(health_blueprint(store, lambda: [shop.problem] if shop.problem else []))
     app.register_blueprint(docs_blueprint(app))
     script = storefront_script()
@@ -79,6 +103,7 @@ def create_app(
     register_cors(app, origins)
 
     app.wsgi_app = ScriptFirst(app.wsgi_app, config.storefront_script, script)  # type: ignore[method-assign]
+    app.wsgi_app = SeesScript(app.wsgi_app, config.storefront_script, owner.sightings)  # type: ignore[method-assign]
     if config.trusted_proxies:
         # A chain of proxies appends to X-Forwarded-For, but passes scheme and host on as one value.
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]

@@ -118,7 +118,8 @@ class Config:
         "ADMIN_TOKEN",
         _token,
         "",
-        "The owner's password for /sessions: a random text of at least 16 characters. Empty: /sessions is closed.",
+        "The owner's password for the pages and for /sessions: a random text of at least 16 characters. Empty: all of"
+        " them are closed.",
     )
     groq_api_key: str = _setting("GROQ_API_KEY", _text, "", "The API key for Groq. Empty: built-in rules decide.")
     groq_model: str = _setting("GROQ_MODEL", _text, "openai/gpt-oss-20b", "The model at Groq that is asked.")

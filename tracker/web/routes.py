@@ -21,6 +21,8 @@ class Callers(Enum):
     SHOP = "pages whose origin is allowed, which may read the answer (CORS); and programs, which send no origin"
     SHOP_AND_PIXELS = "as SHOP, and the shop's custom pixels: their frames have no origin, and send `Origin: null`"
     OWNER = "requests with ADMIN_TOKEN"
+    OWNERS_BROWSER = "browsers in which the owner has signed in; what changes something comes from this service's pages"
+    OWN_PAGES = "anyone; what changes something comes from this service's pages"
 
 
 class Route(Rule):
