@@ -17,6 +17,7 @@ from tracker.decisions.engine import Advisor
 from tracker.decisions.shop_file import ShopFile
 from tracker.ingest.blueprint import ingest_blueprint
 from tracker.ingest.events import EventLimits
+from tracker.ingest.forget import forget_blueprint
 from tracker.llm.budget import Allowance
 from tracker.llm.groq_client import GroqClient
 from tracker.ops.health import health_blueprint
@@ -31,7 +32,7 @@ from tracker.web.observability import configure_logging, register_request_log
 from tracker.web.origins import AllowedOrigins, register_origins
 from tracker.web.security import register_security_headers
 
-PUBLIC_PATHS = frozenset({"/ingest", "/events", "/askai"})
+PUBLIC_PATHS = frozenset({"/ingest", "/events", "/askai", "/forget"})
 """What the storefront's pages use, from another origin."""
 
 
@@ -81,6 +82,7 @@ def create_app(
         events=config.max_session_events, pages=config.max_pages, event_bytes=config.max_session_bytes
     )
     api.register_blueprint(ingest_blueprint(store, event_limits, session_limits, now_ms))
+    api.register_blueprint(forget_blueprint(store))
     api.register_blueprint(askai_blueprint(store, advisor))
     api.register_blueprint(owner_blueprint(store, config.admin_token))
     api.register_blueprint(health_blueprint(store, lambda: [shop.problem] if shop.problem else []))

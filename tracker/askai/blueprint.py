@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Request
 from flask.views import MethodView
-from marshmallow import Schema, fields
+from marshmallow import EXCLUDE, Schema, fields
 
 from tracker.decisions.decision import CATEGORIES
 from tracker.decisions.engine import Advisor
@@ -18,6 +18,9 @@ from tracker.web.errors import ApiError
 
 class QuestionSchema(Schema):
     """The session that is asked about: as JSON, or its id alone as plain text."""
+
+    class Meta:
+        unknown = EXCLUDE
 
     session = SessionIdField()
 

@@ -1,4 +1,4 @@
-"""GET /storefront.js and /storefront-pixel.js: what a shop loads from this service."""
+"""GET /storefront.js, /storefront-popup.js and /storefront-pixel.js: what a shop loads from this service."""
 
 from __future__ import annotations
 
@@ -42,17 +42,24 @@ def storefront_script() -> ServedFile:
 
 
 def storefront_blueprint(script_name: str, script: ServedFile) -> Blueprint:
-    """Make the blueprint that serves the script under this name, and the pixel under `<name>-pixel.js`."""
+    """Return the blueprint that serves the script under this name.
+
+    The module that draws popups and the pixel stand beside it, as `<name>-popup.js` and `<name>-pixel.js`.
+    """
     blueprint = Blueprint("storefront", __name__)
+    stem = script_name.removesuffix(".js")
+    popup = ServedFile.of((ASSETS / "storefront-popup.min.js").read_bytes())
     pixel = (ASSETS / "pixel.js").read_text("utf-8")
 
     @blueprint.get(f"/{script_name}")
     def storefront() -> Response:
-        # For what `ScriptFirst` leaves: HEAD.
-        status, headers, body = script.answer(request.environ)
-        return Response(body, status, headers)
+        return _response(script)  # for what `ScriptFirst` leaves: HEAD
 
-    @blueprint.get(f"/{script_name.removesuffix('.js')}-pixel.js")
+    @blueprint.get(f"/{stem}-popup.js")
+    def storefront_popup() -> Response:
+        return _response(popup)
+
+    @blueprint.get(f"/{stem}-pixel.js")
     def storefront_pixel() -> Response:
         response = Response(_for_service(pixel, request.url_root), mimetype="text/javascript")
         # Made for whoever asks: the address in it is the one that was asked.
@@ -60,6 +67,11 @@ def storefront_blueprint(script_name: str, script: ServedFile) -> Blueprint:
         return response
 
     return blueprint
+
+
+def _response(file: ServedFile) -> Response:
+    status, headers, body = file.answer(request.environ)
+    return Response(body, status, headers)
 
 
 def _for_service(pixel: str, url_root: str) -> str:

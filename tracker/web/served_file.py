@@ -41,6 +41,8 @@ class ServedFile:
             ("Cache-Control", FOREVER if environ.get("QUERY_STRING") == f"v={self.version}" else SHORTLY),
             # A shop that isolates its pages (Cross-Origin-Embedder-Policy) may load it all the same.
             ("Cross-Origin-Resource-Policy", "cross-origin"),
+            # And with `crossorigin`, `integrity` or as a module.
+            ("Access-Control-Allow-Origin", "*"),
         ]
         if etag in environ.get("HTTP_IF_NONE_MATCH", ""):
             return "304 NOT MODIFIED", headers, b""
