@@ -83,6 +83,18 @@ def test_scripts_patch_nothing_and_write_nothing_to_console_or_cookies(name: str
     assert not re.search(forbidden, script)
 
 
+def test_every_event_stands_in_the_table_of_events() -> None:
+    table = (ROOT / "docs" / "events.md").read_text("utf-8")
+    source = join("main")
+    types = set(re.findall(r'(?:record|once|tellOnce)\(\s*"(\w+)"', source))
+    types |= set(re.findall(r'\? "(\w+)" : "(\w+)",? \{ (?:items|target)', source)[0])
+    types |= {"popup_" + fate for fate in re.findall(r'note\("(\w+)"', source + join("draw"))}
+
+    assert len(types) >= 14
+    for name in types - {"popup_"}:
+        assert f"`{name}`" in table, name
+
+
 @pytest.mark.parametrize("encoding", ["", "identity", "br", "gzip;q=0"])
 def test_who_does_not_take_gzip_gets_it_plain(client: FlaskClient, encoding: str) -> None:
     answer = client.get("/storefront.js", headers={"Accept-Encoding": encoding})

@@ -54,7 +54,6 @@ export const turnActs = () => {
   told = {};
   deepest = height = 0;
   later(lookAround, 1e3);
-  if (here === "/search") once("search");
 };
 
 export const acts = (ask) => {

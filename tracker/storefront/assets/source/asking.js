@@ -19,7 +19,7 @@ export const wait = (ms = isCartNew ? GAP : idle) => {
   clearTimeout(waiting);
   waiting = later(() => {
     ask(isCartNew ? "cart" : "idle");
-    if (ms < idle * 9) wait(Math.max(ms, idle) * 3);
+    if (ms < idle * 6) wait(ms > idle ? idle * 6 : idle * 2); // at 20, 60 and 180 s
   }, ms);
 };
 
@@ -63,9 +63,9 @@ const question = async (why) => {
     state.offered = decision.offered ?? state.offered;
     // It is kept with the visit, so that the next page can draw it.
     if (decision.show_popup)
-      state.next = { decision, items, at: now() + (why === "exit" ? 0 : Math.min(decision.delay_ms, 1e4)) };
+      state.next = { decision, items, theme: !isWanted, at: now() + (why === "exit" ? 0 : Math.min(decision.delay_ms, 1e4)) };
   });
-  show(0, !isWanted);
+  show();
 };
 
 // A new page draws what was decided, asks because the shopper turned away, or for an answer that came too late.

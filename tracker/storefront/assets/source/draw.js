@@ -46,7 +46,7 @@ export const drawPopup = ({ message, offer, action, words }, [kind, href], shops
   const label =
     kind === "copy"
       ? word(1, "copy", "Copy code")
-      : action?.label || (kind === "cart" && word(3, "view_cart", "View cart"));
+      : kind && (action?.label || (kind === "cart" && word(3, "view_cart", "View cart")));
   const main =
     label &&
     button(href ? "a" : "button", { class: "action", ...(href && { href }) }, label, (made) => {

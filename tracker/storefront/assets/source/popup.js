@@ -24,7 +24,7 @@ const wayOf = ({ action, offer, message_id }, items) => {
 };
 
 // Draw what was decided, or say why not.
-export const show = (isNow, isUnwanted) => {
+export const show = (isNow) => {
   clearTimeout(showing);
   const { start, items, seen, next } = stored();
   const { at, decision } = next || {};
@@ -38,7 +38,7 @@ export const show = (isNow, isUnwanted) => {
   const [shown, times = 0, last] = seen[key] || [];
   const way = wayOf(decision, items);
   const why = Object.entries({
-    theme: isUnwanted,
+    theme: next.theme,
     late: isLate,
     cart: items !== next.items,
     repeat: age(shown) <= age(start),
@@ -77,4 +77,4 @@ const draw = async (decision, way, note, isPreview) => {
 };
 
 // For the owner at the browser's console: nothing of it is recorded.
-export const preview = (decision) => draw(decision, wayOf(decision, 1), () => {}, true);
+export const preview = (decision) => decision.message && draw(decision, wayOf(decision, 1), () => {}, true);
