@@ -1,7 +1,7 @@
 """A shop as unkind as real ones: what themes, apps and Shopify do to a script that comes after them.
 
-Each habit was met in public bug reports of analytics scripts and popups; tests/browser/test_themes_*.py tries them one by
-one and together.
+Each habit was met in public bug reports of analytics scripts and popups; tests/browser/test_themes_*.py tries them
+one by one and together.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ HABITS = {
     "clock_from_zero": "let ticks = 0; Date.now = () => ticks++;",
     # A monitor that reads every answer, one that marks every request, one that is broken.
     "fetch_reads_answers": """const plain = window.fetch;
-      window.fetch = async (...values) => { const answer = await plain(...values); await answer.text(); return answer };""",
+      window.fetch = async (...values) => {
+        const answer = await plain(...values); await answer.text(); return answer };""",
     "fetch_adds_headers": """const unmarked = window.fetch;
-      window.fetch = (url, more) => unmarked(url, { ...more, headers: { traceparent: "00-0af7651916cd43dd-b7ad-01" } });""",
+      window.fetch = (url, more) => unmarked(url, { ...more, headers: { traceparent: "00-0af7651916cd43dd" } });""",
     "fetch_throws": "window.fetch = () => { throw new Error('blocked') };",
     "beacon_throws": "navigator.sendBeacon = () => { throw new Error('blocked') };",
     "no_navigation_api": "Object.defineProperty(window, 'navigation', { value: undefined });",

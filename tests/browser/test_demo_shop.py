@@ -82,6 +82,7 @@ def test_the_whole_loop(advised: GunicornServer, page: Page, told: Told) -> None
         ("/collections/all", "view", ""),
         ("/collections/all", "click", "a.card"),
         ("/products/stone-teapot", "view", ""),
+        ("/products/stone-teapot", "quantity_change", "input[quantity]"),
         ("/products/stone-teapot", "click", "#add-to-cart"),
         ("/products/stone-teapot", "add_to_cart", ""),
         ("/products/stone-teapot", "click", "#drawer-cart"),

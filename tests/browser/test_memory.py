@@ -1,4 +1,4 @@
-"""What is kept over visits, with consent: messages seen and dismissed, purchases, the lot. Forgotten when it is withdrawn."""
+"""What is kept over visits, with consent: messages, purchases, the lot. All of it goes with consent."""
 
 from __future__ import annotations
 

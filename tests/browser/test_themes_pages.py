@@ -125,7 +125,8 @@ def test_a_clock_set_back_begins_a_visit_of_its_own(
         context.add_init_script(
             """(() => {
               const Real = Date, back = 7200e3;
-              window.Date = class extends Real { constructor(...of) { of[0] === undefined ? super(Real.now() - back) : super(...of) } };
+              window.Date = class extends Real {
+                constructor(...of) { of[0] === undefined ? super(Real.now() - back) : super(...of) } };
               window.Date.now = () => Real.now() - back;
             })()"""
         )
@@ -199,9 +200,7 @@ def test_nothing_that_is_read_from_storage_is_trusted(
     wait_until(lambda: clicks() >= 2, "both clicks are stored")
 
 
-def test_only_pages_that_are_seen_are_views(
-    page: Page, shop: PlainShop, link: WeakLink, stored: WaitForRecord
-) -> None:
+def test_only_pages_that_are_seen_are_views(page: Page, shop: PlainShop, link: WeakLink, stored: WaitForRecord) -> None:
     page.add_init_script("Object.defineProperty(Document.prototype, 'hidden', { get: () => !window.seen })")
     page.goto(shop.url)
     page.wait_for_timeout(1500)
@@ -222,10 +221,13 @@ def test_a_page_in_a_frame_of_the_shop_is_no_view(page: Page, shop: PlainShop, s
 
 
 PANES = {
-    "a carousel": ("<div id=p style='width:300px;height:90px;overflow:auto'><div style='height:900px'></div></div>", []),
+    "a carousel": (
+        "<div id=p style='width:300px;height:90px;overflow:auto'><div style='height:900px'></div></div>",
+        [],
+    ),
     "the page itself": (
-        "<style>html,body{height:100%;margin:0;overflow:hidden}</style>"
-        "<div id=p style='position:absolute;inset:0;overflow:auto'><div style='height:9000px'></div></div>",
+        """<style>html,body{height:100%;margin:0;overflow:hidden}</style>
+        <div id=p style='position:absolute;inset:0;overflow:auto'><div style='height:9000px'></div></div>""",
         [25],
     ),
 }

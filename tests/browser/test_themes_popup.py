@@ -27,7 +27,7 @@ GROUNDS = {
     "dark html": "html { background: #111 } body { color: #eee }",
     "gradient": "body { background: linear-gradient(#111, #222); color: #eee }",
     "light gradient": "body { background: linear-gradient(#fff, #eee); color: #333 }",
-    "picture on html": "html { background: #fff url(data:image/gif;base64,R0lGODlhAQABAAAAACw=) } body { color: #fff }",
+    "picture on html": "html { background: #fff url(data:image/gif;base64,R0lGODlhAQAB) } body { color: #fff }",
     "browser's dark scheme": ":root { color-scheme: dark }",
     "oklch": "body { background: oklch(20% 0.02 250); color: oklch(95% 0.01 250) }",
     "color-mix": "body { background: color-mix(in srgb, black 90%, white); color: color-mix(in oklab, white 90%, red) }",
@@ -149,7 +149,8 @@ def test_the_button_opens_what_the_message_says(
 
 
 @pytest.mark.parametrize(
-    "opens", ["javascript:alert(1)", "https://other.example/", "//other.example", "/\\other.example", "data:text/html,x", ""]
+    "opens",
+    ["javascript:alert(1)", "https://other.example/", "//other.example", "/\\other.example", "data:text/html,x", ""],
 )
 def test_nothing_else_is_opened(context: BrowserContext, page: Page, shop: PlainShop, opens: str) -> None:
     Answers(context, action={"label": "Bad", "opens": opens})
@@ -239,7 +240,9 @@ def test_a_dropped_popup_says_why(
     answers = Answers(context, delay_ms=2500, **({"action": action} if action else {}))
     with UnkindShop(link.url, attributes='data-idle="0.6"') as shop:
         if why == "theme":
-            shop.head += "<script>document.addEventListener('shopSignals:decision', (event) => event.preventDefault())</script>"
+            shop.head += (
+                "<script>document.addEventListener('shopSignals:decision', (event) => event.preventDefault())</script>"
+            )
         page.goto(shop.url)
         session = session_of(page)
         answers.wait(page, 1)

@@ -204,7 +204,7 @@ def test_every_way_of_loading_it_works(
     shop.service = "about:blank#"
     page.route("about:blank*", lambda route: route.fulfill(body=""))
     shop.page = lambda path: (  # type: ignore[method-assign]
-        f"<!doctype html><html><head>{TAGS[tag].format(url=link.url)}</head><body><button id=one>One</button></body></html>"
+        f"<!doctype html><head>{TAGS[tag].format(url=link.url)}</head><body><button id=one>One</button></body>"
     )
     page.goto(shop.url)
     session = session_of(page)

@@ -40,7 +40,7 @@ export const name = (element) => {
 
 const SOURCES = {
   direct: /^$/,
-  search: /google|bing|duck|yahoo|ecosia/,
+  search: /google|bing|duck|yahoo/,
   social: /facebook|instagram|tiktok|pinterest|youtube|reddit/,
   other: /./,
 };

@@ -4,7 +4,7 @@ import { age, now, options, script, tell } from "./ground.js";
 import { isCovered, isTyping } from "./acts.js";
 import { codes } from "./cart.js";
 import { shop } from "./names.js";
-import { active, edit, record, stored } from "./visit.js";
+import { active, edit, here, record, stored } from "./visit.js";
 
 export let drawn; // what closes the popup that is there
 let showing = 0;
@@ -14,10 +14,10 @@ const wayOf = ({ action, offer, message_id }, items) => {
   const { opens, apply } = action || {};
   // The shop's own address applies a code in every theme; codes that are not named again would go.
   if (apply) {
-    const [here, ...all] = [location.pathname + location.search, ...new Set([...codes, apply])].map(encodeURIComponent);
-    return ["apply", shop() + "discount/" + all + "?redirect=" + here];
+    const [back, ...all] = [location.pathname + location.search, ...new Set([...codes, apply])].map(encodeURIComponent);
+    return ["apply", shop() + "discount/" + all + "?redirect=" + back];
   }
-  if (opens === "cart" || (!action && !message_id && !offer?.code && items)) return ["cart", shop() + "cart"];
+  if (opens === "cart" || (!action && !message_id && !offer?.code && items && here !== "/cart")) return ["cart", shop() + "cart"];
   if (/^\/(?![/\\])/.test(opens)) return ["page", shop() + opens.slice(1)];
   if (/^(mailto:|tel:|https:\/\/wa\.me\/)/.test(opens)) return ["contact", opens];
   return opens?.startsWith("event:") ? ["event"] : offer?.code ? ["copy"] : [];
