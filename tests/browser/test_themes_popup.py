@@ -27,7 +27,7 @@ GROUNDS = {
     "dark html": "html { background: #111 } body { color: #eee }",
     "gradient": "body { background: linear-gradient(#111, #222); color: #eee }",
     "light gradient": "body { background: linear-gradient(#fff, #eee); color: #333 }",
-    "picture on html": "html { background: #fff url(data:image/gif;base64,R0lGODlhAQAB) } body { color: #fff }",
+    "a picture": "html { background: #fff url(data:image/gif;base64,R0lGODlhAQAB) } body { color: #fff }",
     "browser's dark scheme": ":root { color-scheme: dark }",
     "oklch": "body { background: oklch(20% 0.02 250); color: oklch(95% 0.01 250) }",
     "color-mix": "body { background: color-mix(in srgb, black 90%, white); color: color-mix(in oklab, white 90%, red) }",

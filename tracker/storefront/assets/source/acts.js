@@ -13,7 +13,8 @@ let height; // that the page was last scrolled to
 let told; // what is told once a page
 let scrolling;
 let isOpen; // was a cart drawer open when last looked?
-let typed;
+let typed; // when somebody last typed
+let added; // and put something into the cart
 
 export const isTyping = () => ticks() - typed < 3e3;
 
@@ -39,11 +40,11 @@ const once = (type, more) => {
   told[type] = 1;
 };
 
-const lookAround = (isAdding) => {
+const lookAround = () => {
   const was = isOpen;
   isOpen = anyOut(DRAWERS);
   // A drawer that comes by itself with what was put in is no look; one that a theme told of is told.
-  if (isOpen && !was && !isAdding) once("cart_view", { where: "drawer" });
+  if (isOpen && !was && !(ticks() - added < 3e3)) once("cart_view", { where: "drawer" });
   told.cart_view = isOpen;
   if (document.querySelector("[name=add]:disabled")) once("sold_out");
 };
@@ -71,7 +72,8 @@ export const acts = (ask) => {
     clicks[target] = (clicks[target] || 0) + 1;
     if (/^[47]$/.test(clicks[target])) ask("again");
     if (!to) readAfter();
-    later(() => lookAround(element.closest("form[action*='/cart/add']")), 700);
+    if (element.closest("form[action*='/cart/add']")) added = ticks();
+    later(lookAround, 700);
   });
 
   const leaving = (how) => {
