@@ -30,7 +30,7 @@ GROUNDS = {
     "a picture": "html { background: #fff url(data:image/gif;base64,R0lGODlhAQAB) } body { color: #fff }",
     "browser's dark scheme": ":root { color-scheme: dark }",
     "oklch": "body { background: oklch(20% 0.02 250); color: oklch(95% 0.01 250) }",
-    "color-mix": "body { background: color-mix(in srgb, black 90%, white); color: color-mix(in oklab, white 90%, red) }",
+    "color-mix": "body { background: color-mix(in srgb, black 90%, white); color: color-mix(in lab, white 90%, red) }",
     "half transparent": "html { background: #000 } body { background: #ffffff10; color: #ddd }",
     "grey on grey": "body { background: #777; color: #888 }",
     "own background alone": ":root { --popup-background: #101820 } body { color: #222 }",
