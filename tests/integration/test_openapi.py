@@ -24,6 +24,7 @@ from tracker.ingest.schemas import ingest_schemas
 OWNER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
 UNDOCUMENTED = {"/", "/docs", "/docs/page.js", "/docs/assets/<path:name>", "/openapi.json"} | {
     "/storefront.js",
+    "/storefront-popup.js",
     "/storefront-pixel.js",
 }
 """The pages that show the documents, and the files that shops load."""
@@ -57,6 +58,7 @@ OPERATIONS = [
     ("/ingest", "POST"),
     ("/events", "POST"),
     ("/askai", "POST"),
+    ("/forget", "POST"),
     ("/sessions", "GET"),
     ("/sessions/{session_id}", "GET"),
     ("/sessions/{session_id}", "DELETE"),
