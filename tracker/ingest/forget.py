@@ -6,14 +6,18 @@ from typing import Any
 
 from flask import Request
 from flask.views import MethodView
-from marshmallow import Schema, fields
+from marshmallow import EXCLUDE, Schema, fields
 
+from tracker.sessions.model import ANY_SESSION_ID
 from tracker.sessions.store import SessionStore
-from tracker.web.bodies import ApiBlueprint, SessionIdField, read_body
+from tracker.web.bodies import ApiBlueprint, SessionIdField, read_body, read_json
 
 
 class ForgetSchema(Schema):
-    """The session to erase: its id alone, as plain text."""
+    """The session to erase: its id alone as plain text, or JSON."""
+
+    class Meta:
+        unknown = EXCLUDE
 
     session = SessionIdField()
 
@@ -24,8 +28,9 @@ class ForgottenSchema(Schema):
     ok = fields.Boolean(required=True)
 
 
-def _session_id(request: Request) -> dict[str, str]:
-    return {"session": read_body(request).strip().decode("utf-8", "replace")}
+def _session_id(request: Request) -> Any:
+    raw = read_body(request).strip()
+    return read_json(raw) if raw.startswith(b"{") else {"session": raw.decode("utf-8", "replace")}
 
 
 def forget_blueprint(store: SessionStore) -> ApiBlueprint:
@@ -41,9 +46,8 @@ def forget_blueprint(store: SessionStore) -> ApiBlueprint:
     class Forget(MethodView):
         @blueprint.doc(
             requestBody={
-                "description": "The session id alone.",
-                "required": True,
-                "content": {"text/plain": {"schema": {"type": "string"}}},
+                "description": "The session id alone, or JSON.",
+                "content": {"text/plain": {"schema": {"type": "string", "pattern": f"^{ANY_SESSION_ID}$"}}},
             }
         )
         @blueprint.body(ForgetSchema(), _session_id)
