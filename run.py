@@ -1,6 +1,6 @@
-"""The one command, standard library only: `python3 run.py` sets up and serves, `python3 run.py test` sets up and tests.
+"""The one command: `python3 run.py` sets up and serves, `python3 run.py test` sets up and tests.
 
-Every Python since 3.6 must be able to parse this file, so that an old one gets one clear line and not a trace.
+It needs the standard library only, and every Python since 3.6 can parse it: an old one prints one clear line.
 """
 
 import argparse
@@ -11,6 +11,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,15 +28,15 @@ NEITHER_VENV_NOR_PIP = (
 
 
 class StopError(Exception):
-    """The command cannot go on; the message is the one line that says why and what to do."""
+    """The command cannot continue; the message is one line that says why and what to do."""
 
 
 def refusal(version: "tuple[int, ...]", os_name: str) -> "str | None":
-    """Say why this Python or system cannot run the service, or give None where it can."""
+    """Return why this Python or system cannot run the service, or None if it can."""
     if tuple(version[:2]) < LEAST_PYTHON:
         return "Shopify Tracker needs Python {}.{} or newer; this is Python {}.{}.".format(*LEAST_PYTHON, *version[:2])
     if os_name == "nt":
-        return "Shopify Tracker needs Linux or macOS, for Gunicorn does not run on Windows; there, use WSL."
+        return "Shopify Tracker needs Linux or macOS, because Gunicorn does not run on Windows; use WSL there."
     return None
 
 
@@ -47,17 +48,17 @@ if __name__ == "__main__" and refusal(sys.version_info[:3], os.name):
 
 
 def interpreter() -> str:
-    """Name the Python and the place that .venv is made of: another one means another .venv."""
+    """Return a text that identifies this Python and the place of .venv; .venv is rebuilt when it changes."""
     return "{} {} {}".format(sys.version, sys.base_prefix, VENV)
 
 
 def digest(*requirements: Path) -> str:
-    """Name the content of these requirements files."""
+    """Return a hash of the content of these requirements files."""
     return hashlib.sha256(b"\0".join(path.read_bytes() for path in requirements)).hexdigest()
 
 
 def read_stamp(path: Path) -> "dict[str, str]":
-    """Read what a finished set-up left: requirements file -> digest; empty where none finished."""
+    """Return what a finished set-up recorded: requirements file -> digest; empty if none has finished."""
     try:
         stamp = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
@@ -66,20 +67,20 @@ def read_stamp(path: Path) -> "dict[str, str]":
 
 
 def write_stamp(path: Path, stamp: "dict[str, str]") -> None:
-    """Leave the stamp whole or not at all."""
+    """Write the stamp completely or not at all."""
     beside = path.with_suffix(".new")
     beside.write_text(json.dumps(stamp), "utf-8")
     beside.replace(path)
 
 
 def has_module(*names: str) -> bool:
-    """Say whether this Python has all these modules; Debian leaves out ensurepip, and more."""
+    """Return whether this Python has all these modules; Debian leaves out ensurepip and others."""
     found = subprocess.run([sys.executable, "-c", "import " + ", ".join(names)], capture_output=True, check=False)
     return found.returncode == 0
 
 
 def make_venv() -> "list[str]":
-    """Make an empty .venv and give the command of a pip that installs into it."""
+    """Create an empty .venv and return the command of a pip that installs into it."""
     if has_module("venv", "ensurepip"):
         made = subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], capture_output=True, check=False)
         if made.returncode == 0:
@@ -91,7 +92,7 @@ def make_venv() -> "list[str]":
 
 
 def find_pip() -> "list[str]":
-    """Give the command of a pip that installs into the .venv there is."""
+    """Return the command of a pip that installs into the existing .venv."""
     inside = subprocess.run([str(PYTHON), "-c", "import pip"], capture_output=True, check=False)
     if inside.returncode == 0:
         return [str(PYTHON), "-m", "pip"]
@@ -102,8 +103,8 @@ def find_pip() -> "list[str]":
 
 @contextlib.contextmanager
 def one_at_a_time() -> "Iterator[None]":
-    """Let a second start wait while the first sets up; the lock is on the folder and leaves no file."""
-    import fcntl  # noqa: PLC0415  absent on Windows, which must get its own line
+    """Hold a lock, so that a second start waits for the first; it is on the folder itself and leaves no file."""
+    import fcntl  # noqa: PLC0415  absent on Windows, for which `refusal` has a message
 
     folder = os.open(str(ROOT), os.O_RDONLY)
     try:
@@ -114,13 +115,13 @@ def one_at_a_time() -> "Iterator[None]":
 
 
 def set_up(*names: str) -> None:
-    """Make .venv hold what these requirements files pin; a second start finds the stamp and is done.
+    """Install these requirements files into .venv, unless the stamp shows that they are installed.
 
-    A stamp is written only after an installation has finished, and taken away before the next begins: where a set-up
-    was killed there is none, and .venv is made anew.
+    The stamp is written only after an installation has finished, and removed before the next one begins. If a set-up
+    was killed there is no stamp, and .venv is rebuilt.
     """
     files = [ROOT / name for name in names]
-    # A later file is installed over an earlier one, so it is done only for that very earlier one.
+    # A file is installed on top of the earlier ones, so its digest covers them too.
     wanted = {file.name: digest(*files[: place + 1]) for place, file in enumerate(files)}
     with one_at_a_time():
         stamp = read_stamp(STAMP)
@@ -145,7 +146,7 @@ def set_up(*names: str) -> None:
 
 
 def make_env_file(folder: Path) -> None:
-    """Make .env from .env.example where there is none; only its owner may read it, for it will hold keys."""
+    """Copy .env.example to .env if there is none, readable by its owner only, because it will hold keys."""
     target = folder / ".env"
     if target.exists():
         return
@@ -160,15 +161,15 @@ def make_env_file(folder: Path) -> None:
 
 
 def settings() -> "dict[str, str]":
-    """Give what the environment says, and below it .env."""
-    # python-dotenv stands in .venv only; asking it keeps one reader of .env, and one set of rules for quotes.
+    """Return the settings of .env, overridden by those of the environment."""
+    # python-dotenv is installed in .venv only. Using it keeps one set of rules for quotes in .env.
     code = "import dotenv, json; print(json.dumps(dotenv.dotenv_values('.env')))"
     answer = subprocess.run([str(PYTHON), "-c", code], stdout=subprocess.PIPE, check=True, cwd=str(ROOT))
     return {**json.loads(answer.stdout), **os.environ}
 
 
 def address(values: "dict[str, str]") -> "tuple[str, int]":
-    """Give the host and port to serve at: from these settings, then as gunicorn.conf.py has them."""
+    """Return the host and port to serve at, with the same defaults as gunicorn.conf.py."""
     host = (values.get("HOST") or "").strip() or "127.0.0.1"
     port = (values.get("PORT") or "").strip() or "8000"
     if not port.isdecimal() or not 1 <= int(port) <= 65535:
@@ -177,28 +178,26 @@ def address(values: "dict[str, str]") -> "tuple[str, int]":
 
 
 def demo_shop(values: "dict[str, str]", host: str) -> bool:
-    """Say whether the demo shop is to be open: as set, and else where only this machine can reach it."""
+    """Return whether to open the demo shop: as set, or by default if only this machine can reach it."""
     wanted = (values.get("DEMO_SHOP") or "").strip().lower()
     return wanted == "on" if wanted else host in ("127.0.0.1", "::1", "localhost")
 
 
 def check_free(host: str, port: int) -> None:
-    """Stop with one line where the address cannot be had: Gunicorn itself would share the port or try for ever."""
+    """Stop with one line if the address is taken: Gunicorn would share the port or try for ever."""
     try:
         family, _, _, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(where)
     except OSError as error:
-        raise StopError(
-            "Cannot listen on {} port {}: {}. Another port: `PORT={} python3 run.py`".format(
-                host, port, (error.strerror or str(error)).lower(), port + 1 if port < 65535 else 8000
-            )
-        ) from None
+        other = port + 1 if port < 65535 else 8000
+        text = "Cannot listen on {} port {}: {}. Another port: `PORT={} python3 run.py`"
+        raise StopError(text.format(host, port, (error.strerror or str(error)).lower(), other)) from None
 
 
 def serve(arguments: argparse.Namespace, more: "list[str]") -> int:
-    """Set up, then become Gunicorn: no process of ours remains, so signals reach it directly."""
+    """Set up, then replace this process with Gunicorn, so that signals reach it directly."""
     set_up("requirements.txt")
     make_env_file(ROOT)
     values = settings()
@@ -216,42 +215,53 @@ def serve(arguments: argparse.Namespace, more: "list[str]") -> int:
     os.execv(str(PYTHON), [str(PYTHON), "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"])
 
 
+def checks(how_much: str, more: "list[str]") -> "list[tuple[str, list[str]]]":
+    """Return (name, command) of every check, in order; `how_much` is fast, gate or thorough."""
+    # worksteal: durations differ by a factor of a thousand, and a fixed split would leave one worker idle.
+    tests = ["pytest", "-n", "2", "--dist", "worksteal"]
+    quick = {"format": "ruff format --check .", "lint": "ruff check .", "spelling": "codespell"}
+    first = [(name, command.split()) for name, command in quick.items()]
+    if how_much == "fast":
+        return [*first, ("unit tests", [*tests, "tests/unit", *more])]
+    return [*first, ("types", ["mypy"]), ("imports", ["lint-imports", "--no-logo"]), ("tests", [*tests, *more])]
+
+
+def verdict(summary: Path) -> str:
+    """Return the last line of a run in which every check passed; `summary` is the file that the tests left."""
+    try:
+        content = json.loads(summary.read_text("utf-8"))
+        skipped, why = int(content["skipped"]), "; ".join(map(str, content["why"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return "All good, but it is unknown how many tests were skipped: they left no summary."
+    return "All good, {} skipped: {}".format(skipped, why) if skipped else "All good."
+
+
 def test(arguments: argparse.Namespace, more: "list[str]") -> int:
     """Set up with the development tools, then run every check in order and stop at the first that fails."""
     set_up("requirements.txt", "requirements-dev.txt")
-    # worksteal: the durations differ by a factor of a thousand, and a fixed split would leave one worker idle.
-    parallel = ["-n", "2", "--dist", "worksteal"]
-    steps = [
-        ("format", ["ruff", "format", "--check", "."]),
-        ("lint", ["ruff", "check", "."]),
-        ("types", ["mypy"]),
-        ("imports", ["lint-imports", "--no-logo"]),
-        ("tests", ["pytest", *parallel, *more]),
-    ]
-    environment = dict(os.environ)
-    if arguments.thorough:
-        environment["TRACKER_THOROUGH"] = "1"
-    for name, command in steps:
-        print("--- {}".format(name), flush=True)
-        step = subprocess.run(
-            [str(VENV / "bin" / command[0]), *command[1:]], cwd=str(ROOT), env=environment, check=False
-        )
-        if step.returncode:
-            print("Stopped: {} failed.".format(name), file=sys.stderr)
-            return step.returncode if step.returncode > 0 else 1
-    print("All good.")
+    with tempfile.TemporaryDirectory() as folder:
+        summary = Path(folder, "summary.json")
+        environment = {**os.environ, "TRACKER_TESTS": arguments.how_much, "TRACKER_TEST_SUMMARY": str(summary)}
+        for name, command in checks(arguments.how_much, more):
+            print("--- {}".format(name), flush=True)
+            program = [str(VENV / "bin" / command[0]), *command[1:]]
+            step = subprocess.run(program, cwd=str(ROOT), env=environment, check=False)
+            if step.returncode:
+                print("Stopped: {} failed.".format(name), file=sys.stderr)
+                return step.returncode if step.returncode > 0 else 1
+        print(verdict(summary))
     return 0
 
 
 def bench(arguments: argparse.Namespace, more: "list[str]") -> int:
-    """Set up with the development tools, then become the bench."""
+    """Set up with the development tools, then replace this process with the bench."""
     set_up("requirements.txt", "requirements-dev.txt")
     os.chdir(str(ROOT))
     os.execv(str(PYTHON), [str(PYTHON), "-m", "bench", *more])
 
 
 def parser() -> argparse.ArgumentParser:
-    """Describe the commands; each is a function that takes its arguments and those it does not know itself."""
+    """Return the parser. A command is a function of its parsed arguments and the list of unknown ones."""
     top = argparse.ArgumentParser(prog="python3 run.py", description="Sets up Shopify Tracker and serves or tests it.")
     top.set_defaults(command=serve, takes_more=False)
     commands = top.add_subparsers(title="commands", metavar="COMMAND")
@@ -259,23 +269,20 @@ def parser() -> argparse.ArgumentParser:
     testing = commands.add_parser(
         "test",
         help="set up and check format, lint, types, imports and all tests",
-        usage="python3 run.py test [--thorough] [what pytest takes ...]",
+        usage="python3 run.py test [--fast | --thorough] [arguments of pytest ...]",
         allow_abbrev=False,
     )
-    testing.add_argument("--thorough", action="store_true", help="the long tests as well")
-    testing.set_defaults(command=test, takes_more=True)
-    measuring = commands.add_parser(
-        "bench",
-        help="set up and measure how fast the service is, beside the limit and its peers",
-        usage="python3 run.py bench [--quick] [--large] [--only PART ...] [--out FILE] [--record]",
-        add_help=False,
-    )
+    how_much = testing.add_mutually_exclusive_group()
+    for name, text in (("fast", "format, lint and unit tests only"), ("thorough", "the long tests as well")):
+        how_much.add_argument("--" + name, dest="how_much", action="store_const", const=name, help=text)
+    testing.set_defaults(command=test, takes_more=True, how_much="gate")
+    measuring = commands.add_parser("bench", add_help=False, help="set up and measure how fast the service is")
     measuring.set_defaults(command=bench, takes_more=True)
     return top
 
 
 def main(argv: "list[str]") -> int:
-    """Run one command and give the exit status."""
+    """Run one command and return its exit status."""
     top = parser()
     arguments, more = top.parse_known_args(argv)
     if more and not arguments.takes_more:

@@ -1,4 +1,4 @@
-"""`python3 run.py bench`: every comparison, side by side in one run."""
+"""`python3 run.py bench`: measures the service side by side with what it is compared with, and writes the report."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import parts, report, serving, storing
+from bench import parts, report, serving, store_care, storing
 from bench.load import Load, require_wrk
 from bench.measure import Section, say
 from bench.serving import Plan
@@ -34,17 +34,32 @@ def _sections(plan: Plan, quick: bool, large: bool) -> dict[str, Callable[[], Se
         "start": lambda: storing.start(plan, sessions),
         "compaction": lambda: storing.compaction(plan, sessions),
         "growing": lambda: storing.growing(plan),
+        "owner": lambda: store_care.owner(plan, sessions),
+        "system": lambda: store_care.system(plan, sessions),
+        "takeover": lambda: store_care.takeover(plan, sessions // 20),
         "validation": lambda: parts.validation(plan),
         "parts": lambda: parts.parts(plan),
     }
     if quick:
-        for slow in ("one-worker", "size", "naive", "ask", "script", "start", "compaction", "growing"):
+        for slow in (
+            "one-worker",
+            "size",
+            "naive",
+            "ask",
+            "script",
+            "start",
+            "compaction",
+            "growing",
+            "owner",
+            "system",
+            "takeover",
+        ):
             del every[slow]
     return every
 
 
 def main() -> int:
-    """Run what was asked for, and write the report."""
+    """Run the parts that were asked for, and write the report."""
     parser = argparse.ArgumentParser(prog="python3 run.py bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="the most telling comparisons, small, in under 2 minutes")
     parser.add_argument("--large", action="store_true", help="also with a million stored sessions (a GB of disk)")
@@ -72,7 +87,7 @@ def main() -> int:
             try:
                 sections.append(known[name]())
             except RuntimeError as error:
-                # What took minutes to measure is not thrown away for it.
+                # The parts that took minutes to measure are kept.
                 failed = True
                 print(f"{name} failed: {error}", file=sys.stderr)
     say("")
@@ -89,7 +104,7 @@ def main() -> int:
     if given.record:
         beside = PAGE.with_suffix(".json")
         if given.only and beside.exists():
-            # Parts that are measured alone take the place of the older ones.
+            # Parts that were measured alone replace the older ones of the same title.
             sections = report.merged(report.from_json(json.loads(beside.read_text("utf-8"))), sections)
             tables = report.markdown(sections, how)
             found = json.dumps(report.as_json(sections, how), indent=1) + "\n"

@@ -1,4 +1,4 @@
-"""Events as the storefront script sends them, and the records that they become."""
+"""Events as the storefront script sends them, and the records that the service makes of them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LIMITS = SessionLimits(events=5000, pages=200, event_bytes=1 << 20)
 
 
 def events(first: int, count: int) -> dict[str, list[dict[str, Any]]]:
-    """Make events number `first` and following, two seconds apart, by page."""
+    """Return `count` events by page, numbered from `first` on and two seconds apart."""
     by_page: dict[str, list[dict[str, Any]]] = {}
     for number in range(first, first + count):
         page = PAGES[number // 7 % len(PAGES)]
@@ -36,7 +36,7 @@ def events(first: int, count: int) -> dict[str, list[dict[str, Any]]]:
 
 
 def body(session: str, first: int, count: int) -> dict[str, Any]:
-    """Make the snapshot that brings these events."""
+    """Return the snapshot with these events."""
     return {
         "session": session,
         "itemsInCart": first % 4,
@@ -47,9 +47,9 @@ def body(session: str, first: int, count: int) -> dict[str, Any]:
 
 
 def write_visit(path: Path, *, bodies: int, count: int, repeats: int = 0) -> None:
-    """Write what follows the session id in each body of a visit; each body brings `count` events.
+    """Write, one line a body, what follows the session id in the bodies of a visit; each brings `count` new events.
 
-    `repeats`: how many events each body repeats from those before it, as a script does that sends all it knows.
+    `repeats` is the number of events that each body repeats from the one before, as a script does that sends all.
     """
     marker = orjson.dumps({"session": "S"})[:-1]
     lines = []
@@ -60,7 +60,7 @@ def write_visit(path: Path, *, bodies: int, count: int, repeats: int = 0) -> Non
 
 
 def session(session_id: str, count: int) -> ShopperSession:
-    """Make a session as the service would have stored it after one body with these events: worth a thought about it."""
+    """Return a session as the service stores it after one body; the model would be asked about it."""
     report = Report(
         session=session_id,
         items_in_cart=3,
@@ -72,11 +72,11 @@ def session(session_id: str, count: int) -> ShopperSession:
 
 
 EVENTS_IN = {1_000: 8, 15_000: 155}
-"""How many events make a record of about so many bytes."""
+"""Number of events in a record, by its size in bytes."""
 
 
 def stored_sessions(count: int, size: int) -> Iterator[tuple[str, ShopperSession]]:
-    """Make sessions of about `size` bytes each."""
+    """Yield (id, session) of sessions of about `size` bytes each."""
     pattern = session("pattern-id", EVENTS_IN[size])
     for number in range(count):
         session_id = f"stored-{number:07d}"
@@ -84,12 +84,12 @@ def stored_sessions(count: int, size: int) -> Iterator[tuple[str, ShopperSession
 
 
 def write_file(path: Path, count: int, size: int = 1_000) -> None:
-    """Write a session file that holds so many sessions, as the service itself would."""
+    """Write a session file with this number of sessions, as the service itself writes it."""
     with path.open("wb") as file:
-        file.write(text.HEAD)
+        file.write(text.HEADER)
         for number, (session_id, one) in enumerate(stored_sessions(count, size)):
-            file.write(text.joint(first=number == 0) + text.line(session_id, one.to_record()))
-        file.write(text.FOOT)
-        # Else the first flush that is measured would have to bring all of it to the disk.
+            file.write(text.separator(first=number == 0) + text.line(session_id, one.to_record()))
+        file.write(text.FOOTER)
+        # Otherwise the first measured flush would have to bring all of it to the disk.
         file.flush()
         os.fsync(file.fileno())

@@ -1,4 +1,4 @@
-"""Load from outside: wrk against a real Gunicorn."""
+"""Load from outside: wrk sends requests to a real Gunicorn."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ _runs = itertools.count(1)
 
 
 def require_wrk() -> None:
-    """End with one line where wrk is missing."""
+    """End the program with one line where wrk is missing."""
     if shutil.which("wrk") is None:
         sys.exit("The bench needs wrk: `apt install wrk`, or `brew install wrk`.")
 
 
 @dataclass(frozen=True)
 class Load:
-    """How long and over how many connections wrk sends; it uses one thread."""
+    """How long wrk sends, and over how many connections; it uses one thread."""
 
     seconds: int = 2
     connections: int = 16
 
     def visits(self, server: GunicornServer, path: str, visit: Path, *, open_visits: int = 64) -> Sample:
-        """Post visits, `open_visits` of them at a time; every run's sessions are new ones. Gives what `get` gives."""
+        """Post visits, `open_visits` of them at a time; each run has new sessions. Returns what `get` returns."""
         return self._run(server, path, "visit", str(visit), f"run-{next(_runs):06d}", str(open_visits))
 
     def questions(self, server: GunicornServer, first: int, count: int) -> Sample:
-        """Ask about `count` stored sessions, one after the other, from number `first` on. Gives what `get` gives."""
+        """Ask about `count` stored sessions in turn, from number `first` on. Returns what `get` returns."""
         return self._run(server, "/askai", "ask", str(first), str(count))
 
     def get(self, server: GunicornServer, path: str) -> Sample:
-        """Get the same address again and again.
+        """Request the same address again and again.
 
-        Gives rate (answers a second), cpu_us (processor time of the workers, an answer), p50_ms, p99_ms and max_ms.
+        Returns rate (answers a second), cpu_us (processor time of the workers, an answer), p50_ms, p99_ms and max_ms.
         Raises RuntimeError where anything but 2xx came back: a refusal is no speed.
         """
         return self._run(server, path)
@@ -71,5 +71,5 @@ class Load:
 
 
 def _cpu_s(server: GunicornServer) -> float:
-    """Tell the processor time of the workers, threads that have ended included: a compaction is one."""
+    """Return the processor time of the workers, including threads that have ended, such as that of a compaction."""
     return sum(sum(psutil.Process(pid).cpu_times()[:2]) for pid in server.worker_pids())

@@ -1,4 +1,4 @@
-"""Measuring side by side: every case once a round, and what is compared is compared within the round."""
+"""Measuring side by side: every case once in each round, and cases are compared within their round."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 Sample = Mapping[str, float]
-"""What one run of a case gave, by the name of the figure."""
+"""The figures of one run of a case, by name."""
 
 
 @dataclass(frozen=True)
 class Spread:
-    """The median of several figures, and the lowest and highest of them."""
+    """The median of several figures, with the lowest and the highest of them."""
 
     median: float
     low: float
@@ -24,12 +24,12 @@ class Spread:
         return cls(statistics.median(figures), min(figures), max(figures))
 
     def show(self, digits: int = 0) -> str:
-        """Give `median (lowest to highest)` with so many digits behind the point."""
+        """Return `median (lowest to highest)` with this number of decimals."""
         return f"{self.median:,.{digits}f} ({self.low:,.{digits}f} to {self.high:,.{digits}f})"
 
 
 class Rounds:
-    """What each case gave in each round."""
+    """The samples of each case, one a round."""
 
     def __init__(self, samples: Mapping[str, Sequence[Sample]]) -> None:
         self._samples = samples
@@ -38,7 +38,7 @@ class Rounds:
         return Spread.of([sample[figure] for sample in self._samples[case]])
 
     def ratio(self, case: str, other: str, figure: str) -> Spread:
-        """Give the case's figure as a multiple of the other's, round by round: noise that hits both falls out."""
+        """Return the figure of one case as a multiple of the other's, round by round: common noise cancels out."""
         pairs = zip(self._samples[case], self._samples[other], strict=True)
         return Spread.of([one[figure] / two[figure] for one, two in pairs])
 
@@ -58,7 +58,7 @@ def interleave(cases: Mapping[str, Callable[[], Sample]], rounds: int, what: str
 
 
 def say(line: str) -> None:
-    """Tell the operator on one line, which the next one replaces, what is being done."""
+    """Show the operator what is being done, on one line that the next call replaces."""
     if sys.stderr.isatty():
         sys.stderr.write(f"\r\x1b[2K{line[:110]}")
         sys.stderr.flush()
@@ -66,7 +66,7 @@ def say(line: str) -> None:
 
 @dataclass(frozen=True)
 class Promise:
-    """A ratio or a bound that the service is meant to hold, and what was measured."""
+    """A ratio or a bound that the service promises, and its measured value."""
 
     what: str
     asked: float
@@ -82,7 +82,7 @@ class Promise:
 
 @dataclass
 class Section:
-    """One table of the report: what was compared, how, and which promises it is about."""
+    """One table of the report: the cases compared, how they were measured, and the promises they concern."""
 
     title: str
     method: str
@@ -92,6 +92,6 @@ class Section:
     figures: dict[str, dict[str, Spread]] = field(default_factory=dict)
 
     def add(self, name: str, *cells: str, **figures: Spread) -> None:
-        """Add a row, and its figures for those who read the JSON."""
+        """Add a row of the table, and its figures for the JSON."""
         self.rows.append([name, *cells])
         self.figures[name] = figures

@@ -1,4 +1,4 @@
-"""What the parts of a request cost, each for itself, in one thread and without a socket."""
+"""The cost of each part of a request by itself, in one thread and without a socket."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import orjson
 
 from bench import bodies
 from bench.measure import Promise, Rounds, Sample, Section, Spread, interleave, say
-from bench.pydantic_shapes import SameRules, ShapeOnly
+from bench.peers.pydantic_shapes import SameRules, ShapeOnly
 from bench.serving import Plan
 from tracker.app import create_app
 from tracker.config import Config
@@ -27,7 +27,7 @@ _LIMITS = EventLimits(event_bytes=8192, depth=16, body_events=5000, pages=200)
 
 
 def validation(plan: Plan) -> Section:
-    """Compare the service's validation with pydantic's."""
+    """Compare the validation of the service with that of pydantic models."""
     section = Section(
         "Validation beside pydantic",
         "From the parsed JSON to what the domain takes, one thread. Pydantic v2 in two ways: by the shape alone (types "
@@ -65,7 +65,7 @@ def _timed(work: Callable[[], object]) -> Sample:
 
 
 _PARTS: dict[str, tuple[tuple[str, str], ...]] = {
-    "read and parse the body": (("bodies.py", "_json_body"),),
+    "read and parse the body": (("bodies.py", "read_body"), ("bodies.py", "parse_json")),
     "validate": (("schemas.py", "load"),),
     "lock": (("lock.py", "_take"), ("turns.py", "enter"), ("turns.py", "gather"), ("turns.py", "hand_over")),
     "know the file as it is": (("store.py", "_open_outside_the_lock"), ("store.py", "_refreshed")),
@@ -78,7 +78,7 @@ _PARTS: dict[str, tuple[tuple[str, str], ...]] = {
 
 
 def parts(plan: Plan) -> Section:
-    """Split a request into its parts."""
+    """Measure each part of a request."""
     section = Section(
         "The parts of a request",
         "POST /ingest with 5 and with 150 events, known sessions, called as WSGI in one thread, durable. A profiler's "

@@ -1,4 +1,4 @@
-"""The report: for readers as Markdown, for programs as JSON."""
+"""The report: Markdown for readers, JSON for programs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.measure import Promise, Section, Spread
 
 
 def markdown(sections: Sequence[Section], how: str) -> str:
-    """Give the promises first, then every table. Each figure is a median, with the lowest and highest of the rounds."""
+    """Return the promises and then every table; each figure is the median of the rounds with their range."""
     parts = [how, "", "### What was promised", "", *_promises([one for part in sections for one in part.promises])]
     for section in sections:
         parts += ["", f"### {section.title}", "", section.method, ""]
@@ -37,12 +37,12 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def as_json(sections: Sequence[Section], how: str) -> dict[str, Any]:
-    """Give {how, sections}: every table with its promises, and every spread as {median, low, high}."""
+    """Return {how, sections}: every table with its promises, and every spread as {median, low, high}."""
     return {"how": how, "sections": [asdict(section) for section in sections]}
 
 
 def from_json(record: dict[str, Any]) -> list[Section]:
-    """Read the sections back."""
+    """Return the sections of a record that `as_json` made."""
     return [
         Section(
             **{key: one[key] for key in ("title", "method", "columns", "rows")},
@@ -57,12 +57,12 @@ def from_json(record: dict[str, Any]) -> list[Section]:
 
 
 def merged(old: Sequence[Section], new: Sequence[Section]) -> list[Section]:
-    """Put newer sections in the place of older ones of the same title."""
+    """Return the older sections, each replaced by the newer one of the same title, and the newer ones beside them."""
     newer = {section.title: section for section in new}
     return [newer.pop(section.title, section) for section in old] + list(newer.values())
 
 
 def machine() -> str:
-    """Say in a sentence what it was measured on."""
+    """Return a sentence about the machine that the figures were measured on."""
     system = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
     return f"{os.cpu_count()} processors, {system}; the clients run on the same ones."

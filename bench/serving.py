@@ -1,4 +1,4 @@
-"""What a client sees: the service behind Gunicorn, beside the limit and the naive way."""
+"""The service as a client sees it: behind Gunicorn, beside what Gunicorn alone allows and beside the naive way."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from testing.fake_groq import FakeGroq
 from testing.gunicorn_server import GunicornServer, wait_until
 
 _ASKED = 100_000
-SERVICE = ("bench.apps:service()",)
-NAIVE = ("-k", "asgi", "bench.naive:app")
+SERVICE = ("bench.peers.apps:service()",)
+NAIVE = ("-k", "asgi", "bench.peers.naive:app")
 HANGING = 16
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured, and where files may be made."""
+    """How many rounds are measured under which load, and the folder for the files."""
 
     folder: Path
     rounds: int
@@ -39,14 +39,14 @@ class Plan:
         return made
 
     def visit(self, name: str, *, count: int, of: int, repeats: int = 0) -> Path:
-        """Write a visit of `of` bodies with `count` new events each."""
+        """Write a visit of `of` bodies with `count` new events each; return its path."""
         path = self.folder / f"visit-{name}"
         if not path.exists():
             bodies.write_visit(path, bodies=of, count=count, repeats=repeats)
         return path
 
     def server(self, name: str, *, stored: int = 0, args: tuple[str, ...] = SERVICE, **more: object) -> GunicornServer:
-        """Make a server whose file holds so many sessions already."""
+        """Return a server whose file holds this number of sessions when it starts."""
         folder = self.new_folder(name)
         made = GunicornServer(folder, args=args, **more)  # type: ignore[arg-type]
         if stored:
@@ -64,7 +64,7 @@ _SERVED = ("", "answers a second", "CPU of the workers, µs an answer", "p50 ms"
 
 
 def ingest(plan: Plan) -> Section:
-    """Compare ingest with the empty view and a bare WSGI callable, by size of body and of file."""
+    """Compare ingest with an empty view and a bare WSGI callable, by size of body and of file."""
     section = Section(
         "Ingest beside the limit",
         f"wrk, {plan.load.connections} connections, 2 workers. A visit of 5 events a body has 10 bodies (9 go to a "
@@ -76,7 +76,7 @@ def ingest(plan: Plan) -> Section:
     repeating = plan.visit("repeating", count=5, of=10, repeats=145)
     post = plan.load.visits
     with ExitStack() as stack:
-        bare = stack.enter_context(plan.server("bare", args=("bench.apps:bare",)))
+        bare = stack.enter_context(plan.server("bare", args=("bench.peers.apps:bare",)))
         servers = {
             size: stack.enter_context(plan.server(f"ingest-{size}", stored=size)) for size in sorted({0, *plan.sizes})
         }
@@ -108,7 +108,7 @@ def ingest(plan: Plan) -> Section:
 
 
 def one_worker(plan: Plan) -> Section:
-    """Compare ingest with the empty view where one worker has it all, as on the smallest machine."""
+    """Compare ingest with an empty view where one worker takes every request, as on the smallest machine."""
     section = Section(
         "The same with one worker",
         f"As before, but WEB_CONCURRENCY=1, {plan.load.connections} connections.",
@@ -129,7 +129,7 @@ def one_worker(plan: Plan) -> Section:
 
 
 def size_of_file(plan: Plan, large: bool) -> Section:
-    """Compare the same ingest at different numbers of stored sessions, with more rounds than anything else."""
+    """Compare the same ingest at different numbers of stored sessions, with more rounds than any other part."""
     many = [size for size in plan.sizes if size >= 10_000][-1:] + ([1_000_000] if large else [])
     section = Section("The size of the file", "5 events, known sessions, as before, with twice the rounds.", _SERVED)
     five = plan.visit("5", count=5, of=10)
@@ -149,11 +149,11 @@ def size_of_file(plan: Plan, large: bool) -> Section:
 
 
 NAIVE_SIZES = {0: 4, 1_000: 500, 10_000: 3_000}
-"""How many times its rate is asked of the service, by the number of stored sessions."""
+"""How many times the rate of the naive way the service promises, by the number of stored sessions."""
 
 
 def naive(plan: Plan, sizes: Iterable[int] = NAIVE_SIZES) -> Section:
-    """Compare with loading and rewriting the whole file, as the original system did."""
+    """Compare ingest with the naive way: loading and rewriting the whole file, as the original system did."""
     section = Section(
         "The naive way",
         "4 connections, 5 events, known sessions; the stored ones have 1 KB. The naive way runs as one process (two "
@@ -187,7 +187,7 @@ def naive(plan: Plan, sizes: Iterable[int] = NAIVE_SIZES) -> Section:
 
 
 def _post_to_a_fresh_file(server: GunicornServer, filled: Path, load: Load, visit: Path) -> Sample:
-    """Begin with the file as it was, for under load it grows, which costs the naive way more and more."""
+    """Put the file back as it was, and post: under load the file grows, which costs the naive way ever more."""
     with server.client(timeout=120) as client:
         client.get("/")  # it answers one after the other: what wrk left behind is done then
     shutil.copy(filled, server.storage)
@@ -195,7 +195,7 @@ def _post_to_a_fresh_file(server: GunicornServer, filled: Path, load: Load, visi
 
 
 def ask(plan: Plan) -> Section:
-    """Compare the ways to an answer, and ingest beside questions that hang."""
+    """Compare the ways to a decision, and ingest with and without questions that hang."""
     section = Section(
         "Asking",
         f"wrk, {plan.load.connections} connections, 2 workers; Groq is a fake on this machine that takes 1 s. "
@@ -242,7 +242,7 @@ def ask(plan: Plan) -> Section:
 
 @contextmanager
 def _server_with_questions(plan: Plan, name: str, hanging: bool) -> Iterator[GunicornServer]:
-    """Serve with one worker, and with so many questions in it that never come to an end (but for their deadline)."""
+    """Serve with one worker that holds hanging questions, each until its deadline."""
     with FakeGroq("hang") as groq:
         env = {"GROQ_API_KEY": "made-up", "GROQ_BASE_URL": groq.base_url}
         with plan.server(name, stored=100, workers=1, env=env) as server:
@@ -261,7 +261,7 @@ def _server_with_questions(plan: Plan, name: str, hanging: bool) -> Iterator[Gun
 
 
 def script(plan: Plan) -> Section:
-    """Compare the storefront script, as it is served, with Flask's own static view of the same file."""
+    """Compare the storefront script as the service sends it with Flask's own static view of the same file."""
     section = Section("The storefront script", f"wrk, {plan.load.connections} connections, 2 workers.", _SERVED)
     with plan.server("script") as server:
         names = ("/storefront.js", "Flask's static view of the same file")

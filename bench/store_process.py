@@ -1,12 +1,15 @@
-"""One process with threads that update a store: `python -m bench.store_process json|sqlite PATH SESSIONS SECONDS SEED`.
+"""One process with threads that update a store.
 
-Says "ready" when it knows the file, begins with the next line it is sent, and ends with a line of JSON.
+`python -m bench.store_process json|sqlite PATH SESSIONS SECONDS SEED [COMPACT_AFTER]`. It prints "ready" when it knows
+the file, begins with the next line that it is sent, and ends with a line of JSON. With COMPACT_AFTER it compacts the
+file itself after so many seconds, beside its own writers.
 """
 
 from __future__ import annotations
 
 import json
 import random
+import resource
 import sys
 import threading
 import time
@@ -14,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from bench.sqlite_store import SqliteStore
+from bench.peers.sqlite_store import SqliteStore
 from tracker.sessions.model import ShopperSession
 from tracker.sessions.store import Change, StoreBusyError
 from tracker.storage.json_file import JsonFileStore
@@ -47,10 +50,19 @@ def _work(store: Updates, sessions: int, until: float, seed: int, taken: list[tu
         taken.append((now, now - before))
 
 
+def _spent() -> tuple[float, int, int]:
+    """Return (CPU seconds, bytes written, context switches) of this process so far."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    io = Path("/proc/self/io")
+    written = int(io.read_text("ascii").split("wchar: ")[1].split()[0]) if io.exists() else 0
+    return time.process_time(), written, used.ru_nvcsw + used.ru_nivcsw
+
+
 def main() -> None:
-    """Do as the module says."""
-    kind, path, sessions, seconds, seed = sys.argv[1:]
-    store: Updates = JsonFileStore(Path(path)) if kind == "json" else SqliteStore(Path(path))
+    """Do as the module describes."""
+    kind, path, sessions, seconds, seed, *compact_after = sys.argv[1:]
+    file = JsonFileStore(Path(path)) if kind == "json" else None
+    store: Updates = file or SqliteStore(Path(path))
     store.update("stored-0000000", _changed)
     print("ready", flush=True)
     sys.stdin.readline()
@@ -60,19 +72,29 @@ def main() -> None:
         threading.Thread(target=_work, args=(store, int(sessions), until, int(seed) * THREADS + number, mine))
         for number, mine in enumerate(taken)
     ]
-    began = time.process_time()
+    before = _spent()
     for thread in threads:
         thread.start()
+    span = None
+    if compact_after and file:
+        time.sleep(float(compact_after[0]))
+        span = [time.monotonic()]
+        file.compact()
+        span.append(time.monotonic())
     for thread in threads:
         thread.join()
+    cpu_s, written, switches = (now - then for now, then in zip(_spent(), before, strict=True))
     every = sorted(took for mine in taken for _, took in mine)
     slow = [(at, took) for mine in taken for at, took in mine if took >= _SLOW_S]
     result = {
         "updates": len(every),
-        "cpu_s": time.process_time() - began,
-        "p50_ms": every[len(every) // 2] * 1000,
-        "p99_ms": every[len(every) * 99 // 100] * 1000,
+        "cpu_s": cpu_s,
+        "bytes": written,
+        "switches": switches,
+        "p50_ms": every[len(every) // 2] * 1000 if every else 0,
+        "p99_ms": every[len(every) * 99 // 100] * 1000 if every else 0,
         "slow": slow,
+        "compacted": span,
     }
     print(json.dumps(result), flush=True)
 

@@ -1,28 +1,30 @@
-"""What tests of advice are made of: a clock to move, a store in memory, a model to script, sessions and shops."""
+"""Parts for tests of decisions: a clock to move, a store in memory, a scripted model, sessions and shops."""
 
 from __future__ import annotations
 
 import json
 import re
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from marshmallow import RAISE
 
-from testing.fake_groq import good_choice
-from tracker.askai.blueprint import AnswerSchema
-from tracker.decisions.engine import Advisor
-from tracker.decisions.lexicon import PLAIN_WORDS, fold
-from tracker.decisions.messages import Shop
-from tracker.decisions.shop_file import parse_shop
-from tracker.llm.budget import Permit
-from tracker.llm.model import Message, ModelAnswer, ModelError
+from testing.fake_groq import good_proposal
+from tracker.askai.schemas import AnswerSchema
+from tracker.decisions.decision import Decision
+from tracker.decisions.engine import Engine
+from tracker.decisions.language.lexicon import PLAIN_WORDS, fold
+from tracker.decisions.log.entry import LogEntry, LoggedPopup, SignalsThen
+from tracker.decisions.log.session_log import DecisionLog
+from tracker.decisions.shop.owner_file import parse_shop
+from tracker.decisions.shop.shop import Shop
+from tracker.llm.budget import Reservation
+from tracker.llm.port import ModelAnswer, ModelError, PromptPart
 from tracker.sessions.merge import SessionLimits, merge
 from tracker.sessions.model import Event, Report, ShopperSession
-from tracker.sessions.store import Change, Position, Progress, StoreCheck
+from tracker.storage.memory import MemoryStore as MemoryStore  # noqa: PLC0414  the tests of advice import it from here
 
 ROOT = Path(__file__).resolve().parents[1]
 NOON = 1_790_000_000_000
@@ -33,12 +35,12 @@ ANSWER_KEYS = {"show_popup", "message", "reason", "category", "trigger", "confid
 
 
 def example_shop(**changes: Any) -> Shop:
-    """Read shop.example.toml, the shop of the tests."""
+    """Return the shop of shop.example.toml, with changes."""
     return replace(parse_shop((ROOT / "shop.example.toml").read_bytes()), **changes)
 
 
 def documents_session(**changes: Any) -> ShopperSession:
-    """Give the document's example: 7 items in the cart, a long dwell, no checkout."""
+    """Return the session of the original document: 7 items in the cart, a long dwell, no checkout."""
     session = ShopperSession(
         session=ANNA,
         items_in_cart=7,
@@ -56,10 +58,25 @@ def documents_session(**changes: Any) -> ShopperSession:
 
 
 def with_event(session: ShopperSession, kind: str, ts: int, page: str = "/cart", **keys: Any) -> ShopperSession:
-    """Give the session with one event more, as an ingest makes it."""
+    """Return the session with one more event, as an ingest stores it."""
     event: Event = {"type": kind, "ts": ts, **keys}
     report = Report(session=session.session, clock=ts, events={page: [event]})
     return merge(session, report, LIMITS, max(ts, session.updated_at))
+
+
+def log_entry(at: int, *, show: bool = False, items: int = 0) -> LogEntry:
+    """Return an entry of a decision log as the rules make it."""
+    return LogEntry(
+        at=at,
+        source="rules",
+        trigger="items_in_cart" if show else "browsing",
+        reason="Because.",
+        confidence=0.7,
+        fingerprint="3.0.0",
+        shop_version="none",
+        signals=SignalsThen(stage="cart", items=items, dwell_s=60, pages=2, hesitating=False),
+        popup=LoggedPopup(message_id="help", text="May we help?", category="info", delay_ms=0) if show else None,
+    )
 
 
 class Clock:
@@ -77,7 +94,7 @@ class Clock:
 
 @dataclass
 class FixedShop:
-    """A ShopSource that gives one shop, until another one is put in its place."""
+    """A ShopSource with one shop, which a test may replace."""
 
     shop: Shop = field(default_factory=example_shop)
 
@@ -85,117 +102,92 @@ class FixedShop:
         return self.shop
 
 
-class MemoryStore:
-    """A SessionStore without a file."""
-
-    def __init__(self, *sessions: ShopperSession) -> None:
-        self.sessions = {session.session: session for session in sessions}
-        self.writes = 0
-        self._lock = threading.Lock()
-
-    def update(self, session_id: str, change: Change) -> ShopperSession:
-        with self._lock:
-            old = self.sessions.get(session_id)
-            new = change(old)
-            if new is not old:
-                self.writes += 1
-                # Through a record, as any real store does.
-                self.sessions[session_id] = ShopperSession.from_record(json.loads(json.dumps(new.to_record())))
-            return new
-
-    def get(self, session_id: str) -> ShopperSession | None:
-        return self.sessions.get(session_id)
-
-    def delete(self, session_id: str) -> bool:
-        return self.sessions.pop(session_id, None) is not None
-
-    def iterate(self, before: Position | None = None) -> Iterator[ShopperSession]:
-        return iter(list(self.sessions.values()))
-
-    def prune(self, cutoff: int, progress: Progress | None = None) -> int:
-        return 0
-
-    def check(self) -> StoreCheck:
-        return StoreCheck(len(self.sessions), 0)
-
-    def close(self) -> None:
-        pass
-
-
 class ScriptedModel:
-    """A ModelClient that says what it is told to: a text, an error, or what a function makes of the question."""
+    """A ModelClient that answers with a given text, raises a given error, or calls a function with the request."""
 
     def __init__(self, says: str | ModelError | Callable[[dict[str, Any]], str] | None = None) -> None:
         self.says = says
-        self.questions: list[list[Message]] = []
+        self.prompts: list[list[PromptPart]] = []
         self.usage = (612, 84)
 
     @property
     def calls(self) -> int:
-        return len(self.questions)
+        return len(self.prompts)
 
-    def complete(self, messages: Sequence[Message], schema: Mapping[str, Any], deadline_s: float) -> ModelAnswer:
-        self.questions.append(list(messages))
+    def complete(self, prompt: Sequence[PromptPart], schema: Mapping[str, Any], deadline_s: float) -> ModelAnswer:
+        self.prompts.append(list(prompt))
         if isinstance(self.says, ModelError):
             raise self.says
-        request = {"messages": messages}
+        request = {"messages": prompt}
         if self.says is None:
-            text = json.dumps(good_choice(request))
+            text = json.dumps(good_proposal(request))
         else:
             text = self.says if isinstance(self.says, str) else self.says(request)
-        prompt, completion = self.usage
+        prompt_tokens, completion_tokens = self.usage
         return ModelAnswer(
-            text=text, model="scripted", latency_ms=7, prompt_tokens=prompt, completion_tokens=completion
+            text=text,
+            model="scripted",
+            latency_ms=7,
+            prompt_tokens=prompt_tokens,
+            completion_tokens=completion_tokens,
         )
 
 
-class FreeAllowance:
-    """A ModelAllowance that refuses nothing and remembers what it was told."""
+class FreeBudget:
+    """A Budget that refuses nothing and remembers what it was called with."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[Any, ...]] = []
+        self.calls: list[tuple[Any, ...]] = []
 
-    def take(self, tokens: int, now_ms: int) -> Permit:
-        self.told.append(("take",))
-        return Permit("2026-09-21", tokens)
+    def reserve(self, tokens: int, now_ms: int) -> Reservation:
+        self.calls.append(("reserve",))
+        return Reservation("2026-09-21", tokens)
 
-    def answered(self, permit: Permit, tokens: int | None) -> None:
-        self.told.append(("answered", tokens))
+    def succeeded(self, reservation: Reservation, tokens: int | None) -> None:
+        self.calls.append(("succeeded", tokens))
 
-    def not_asked(self, permit: Permit) -> None:
-        self.told.append(("not_asked",))
+    def cancelled(self, reservation: Reservation) -> None:
+        self.calls.append(("cancelled",))
 
     def failed(
-        self, permit: Permit, now_ms: int, *, tokens: int | None = 0, retry_after_s: float | None = None
+        self, reservation: Reservation, now_ms: int, *, tokens: int | None = 0, retry_after_s: float | None = None
     ) -> None:
-        self.told.append(("failed", tokens, retry_after_s))
+        self.calls.append(("failed", tokens, retry_after_s))
 
 
 @dataclass
 class Desk:
-    """An advisor with all that it is made of in reach."""
+    """An engine with all its parts within a test's reach."""
 
     store: MemoryStore
     shop: FixedShop
     clock: Clock
     model: ScriptedModel | None
-    allowance: FreeAllowance
-    advisor: Advisor
+    budget: FreeBudget
+    engine: Engine
 
-    def ask(self, session_id: str = ANNA) -> Any:
+    def ask(self, session_id: str = ANNA) -> Decision:
+        return self.engine.advise(session_id)
+
+    def log(self, session_id: str = ANNA) -> DecisionLog:
+        """Return the decision log of a stored session."""
+        return DecisionLog.of(self.session(session_id))
+
+    def session(self, session_id: str = ANNA) -> ShopperSession:
+        """Return a stored session."""
         session = self.store.get(session_id)
         assert session is not None
-        return self.advisor.advise(session)
+        return session
 
 
 def desk(
     *sessions: ShopperSession, shop: Shop | None = None, model: ScriptedModel | None = None, **options: Any
 ) -> Desk:
-    """Make an advisor on a store in memory; without sessions, on the document's."""
-    store, clock, allowance = MemoryStore(*(sessions or [documents_session()])), Clock(), FreeAllowance()
+    """Return a desk with these sessions in a store in memory; without any, with the original document's."""
+    store, clock, budget = MemoryStore(*(sessions or [documents_session()])), Clock(), FreeBudget()
     source = FixedShop(shop or example_shop())
-    advisor = Advisor(store, source, model=model, allowance=allowance, clock=clock, **options)
-    return Desk(store, source, clock, model, allowance, advisor)
+    engine = Engine(store, source, model=model, budget=budget, clock=clock, **options)
+    return Desk(store, source, clock, model, budget, engine)
 
 
 class _WholeAnswer(AnswerSchema):
@@ -204,7 +196,7 @@ class _WholeAnswer(AnswerSchema):
 
 
 def check_answer(answer: Any, shop: Shop) -> None:
-    """Hold a whole answer of /askai against its schema, and what it says against the owner's file."""
+    """Check a whole answer of /askai against its schema, and its text against the owner's file."""
     assert _WholeAnswer().validate(answer) == {}, answer
     assert answer["decision"] == {key: answer[key] for key in ANSWER_KEYS}
     assert type(answer["show_popup"]) is bool
@@ -213,7 +205,7 @@ def check_answer(answer: Any, shop: Shop) -> None:
     assert 0 <= answer["confidence"] <= 1
     assert len(answer["message"]) <= 120
     assert answer["category"] in ("info", "discount", "reminder", "none")
-    texts = [text for sentence in shop.sentences for text in sentence.texts.values()]
+    texts = [text for message in shop.messages for text in message.texts.values()]
     if answer["show_popup"]:
         said = [text for text in texts if answer["message"].endswith(text)]
         assert said, f"the file does not hold {answer['message']!r}"

@@ -1,4 +1,4 @@
-"""Forked children of a test: they do one thing and nothing of the test's own, and none outlives it."""
+"""Forked child processes of a test: each does one piece of work and ends, and none outlives the test."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Self
 
 
 def in_a_child(work: Callable[[], object]) -> int:
-    """Fork; the child does the work and ends, with status 1 if it raised."""
+    """Fork a child that does the work and ends, with status 1 if the work raised; return its process id."""
     sys.stdout.flush()
     sys.stderr.flush()
     pid = os.fork()
@@ -21,7 +21,7 @@ def in_a_child(work: Callable[[], object]) -> int:
     try:
         work()
         status = 0
-    except BaseException:  # noqa: BLE001 - nothing of the child may run on in the parent's code
+    except BaseException:  # noqa: BLE001 - the child must never go on with the parent's code
         sys.excepthook(*sys.exc_info())
     finally:
         sys.stderr.flush()
@@ -29,7 +29,7 @@ def in_a_child(work: Callable[[], object]) -> int:
 
 
 class Children:
-    """In a `with`: starts children; leaving it kills those that still run."""
+    """Starts children inside a `with`; at its end those that still run are killed."""
 
     def __init__(self) -> None:
         self._running: set[int] = set()
@@ -50,18 +50,18 @@ class Children:
         return pid
 
     def wait(self, pid: int) -> int:
-        """Wait for the child's end; give 0 where all went well."""
+        """Wait for the end of the child and return its exit status, 0 where all went well."""
         _pid, status = os.waitpid(pid, 0)
         self._running.discard(pid)
         return os.waitstatus_to_exitcode(status)
 
     def all_done(self) -> bool:
-        """Wait for all; tell whether all went well."""
+        """Wait for the end of all children; return whether all went well."""
         statuses = [self.wait(pid) for pid in list(self._running)]
         return not any(statuses)
 
     def any_running(self) -> bool:
-        """Tell, without waiting, whether a child still works. Raises AssertionError where one failed."""
+        """Return, without waiting, whether a child still runs. Raises AssertionError where one failed."""
         for pid in list(self._running):
             done, status = os.waitpid(pid, os.WNOHANG)
             if done:

@@ -1,4 +1,4 @@
-"""A real HTTP server that speaks Groq's chat completions, well or badly.
+"""A real HTTP server that speaks Groq's chat completions, correctly or with a chosen fault.
 
 In a test: `with FakeGroq("hang") as groq: ...groq.base_url...groq.requests`. For other processes:
 `python -m testing.fake_groq --port 9000 --mode good`.
@@ -17,26 +17,26 @@ from typing import Any, Self
 
 PATH = "/openai/v1/chat/completions"
 
-GOOD_CHOICE: dict[str, Any] = {
+GOOD_PROPOSAL: dict[str, Any] = {
     "show_popup": True,
     "reason": "7 items in the cart, a long stay and no checkout.",
     "confidence": 0.92,
     "delay_ms": 2000,
 }
-"""A good choice but for its pick, which an obedient model takes from what its prompt says it may."""
+"""A good proposal without its pick, which a model takes from the ids that its prompt allows."""
 
 SEVEN_FIELDS: dict[str, Any] = {
-    **GOOD_CHOICE,
+    **GOOD_PROPOSAL,
     "message": "40% off your 2nd item! Code FAKE40.",
     "category": "discount",
     "trigger": "items_in_cart",
 }
-"""What the document's model answered: it words the popup itself, and invents."""
+"""What the original document's model answered: it words the popup itself, and invents an offer."""
 
 
 @dataclass(frozen=True)
 class Received:
-    """One request as it came."""
+    """One request as it was received."""
 
     path: str
     headers: dict[str, str]
@@ -53,7 +53,7 @@ class Received:
 
 @dataclass(frozen=True)
 class Answer:
-    """What goes over the wire; `length` is what Content-Length claims where that is not the truth."""
+    """What goes over the wire; `length` is a false Content-Length."""
 
     body: str
     status: int = 200
@@ -63,7 +63,7 @@ class Answer:
 
 
 def completion(content: str | None, finish_reason: str = "stop", **message: Any) -> str:
-    """Wrap what the model says as Groq does."""
+    """Return a model's text wrapped as Groq does it."""
     return json.dumps(
         {
             "id": "chatcmpl-fake",
@@ -83,24 +83,24 @@ def completion(content: str | None, finish_reason: str = "stop", **message: Any)
 
 
 def data_of(request: Any) -> dict[str, Any]:
-    """Read the session's data out of a question, as a model does; {} where it holds none."""
+    """Return the session's data in a request's prompt, as a model reads it; {} if there is none."""
     parts = str(request["messages"][-1]["content"]).split("---")
     return dict(json.loads(parts[1])) if len(parts) == 3 else {}
 
 
-def good_choice(request: Any, **changes: Any) -> dict[str, Any]:
-    """Pick the first sentence that the question allows, as asked; say nothing where it allows none."""
+def good_proposal(request: Any, **changes: Any) -> dict[str, Any]:
+    """Return an answer that picks the first message that the prompt allows, or silence if it allows none."""
     data = data_of(request)
     may_say = data.get("may_say", ["help"])
-    choice = {**GOOD_CHOICE, "show_popup": bool(may_say), "pick": may_say[0] if may_say else "none"}
+    proposal = {**GOOD_PROPOSAL, "show_popup": bool(may_say), "pick": may_say[0] if may_say else "none"}
     if "language" in data:
-        choice["opening"] = ""
-    return {**choice, **changes}
+        proposal["opening"] = ""
+    return {**proposal, **changes}
 
 
 def _with(**changes: Any) -> Answer:
     # json writes NaN and Infinity as a careless server does.
-    return Answer(completion(json.dumps({**GOOD_CHOICE, "pick": "help", **changes})))
+    return Answer(completion(json.dumps({**GOOD_PROPOSAL, "pick": "help", **changes})))
 
 
 def _error(status: int, code: str, *headers: tuple[str, str], **more: str) -> Answer:
@@ -112,7 +112,7 @@ FAULTS: dict[str, Answer] = {
     "500": _error(500, "internal_server_error"),
     "401": _error(401, "invalid_api_key"),
     "redirect": Answer("", 307, headers=(("location", PATH),)),
-    "cut": Answer(completion(json.dumps(GOOD_CHOICE))[:200], length=5000),
+    "cut": Answer(completion(json.dumps(GOOD_PROPOSAL))[:200], length=5000),
     "garbage": Answer("\x00\x07{]not json at all"),
     "prose": Answer(completion("Sure! I would show a popup, because the cart is full.")),
     "html": Answer("<!doctype html><title>Bad gateway</title>", content_type="text/html"),
@@ -134,23 +134,23 @@ FAULTS: dict[str, Answer] = {
     "missing fields": Answer(completion('{"show_popup": true}')),
     "deep": Answer(completion("[" * 20_000)),
 }
-"""Modes that answer at once, with something of no use."""
+"""Modes that answer at once with something useless."""
 
 SLOW = ("hang", "drip", "drip headers")
-"""Modes that never come to an end."""
+"""Modes whose answer never ends."""
 
 
 class FakeGroq:
-    """The server. Every attribute may be changed while it runs; `requests` holds all that came, in order."""
+    """The server. Every attribute may be changed while it runs; `requests` holds all requests in their order."""
 
     def __init__(self, mode: str = "good", *, port: int = 0, delay_s: float = 0) -> None:
         """Modes: good, obedient, failed generation, seven fields, FAULTS and SLOW. `delay_s` precedes each answer."""
         self.mode = mode
         self.delay_s = delay_s
         self.decision: Any = None
-        """What `good` answers; None: a good choice among what the question allows."""
+        """What `good` answers; None: a good proposal among those that the prompt allows."""
         self.reply: Callable[[Any], str] = self._said
-        """What `obedient` answers: the content, made from the request's JSON."""
+        """What `obedient` answers: the content, computed from the request's JSON."""
         self.requests: list[Received] = []
         self._closing = threading.Event()
         self._server = _Server(("127.0.0.1", port), _handler_for(self))
@@ -177,11 +177,11 @@ class FakeGroq:
         self._server.serve_forever()
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Sleep so long, or until the server closes; say whether it does."""
+        """Sleep for so long or until the server closes; return whether it closes."""
         return self._closing.wait(seconds)
 
     def _said(self, request: Any) -> str:
-        return json.dumps(good_choice(request) if self.decision is None else self.decision)
+        return json.dumps(good_proposal(request) if self.decision is None else self.decision)
 
     def answer(self, request: Any) -> Answer:
         if self.mode == "good":
@@ -244,7 +244,7 @@ def _handler_for(fake: FakeGroq) -> type[BaseHTTPRequestHandler]:
             try:
                 self.wfile.write(data)
                 self.wfile.flush()
-            except OSError:  # the client had enough
+            except OSError:  # the client closed the connection
                 return False
             return True
 
@@ -255,7 +255,9 @@ def _handler_for(fake: FakeGroq) -> type[BaseHTTPRequestHandler]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="A server that speaks Groq's protocol, well or badly.")
+    parser = argparse.ArgumentParser(
+        description="A server that speaks Groq's protocol, correctly or with a chosen fault."
+    )
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--mode", choices=["good", "failed generation", "seven fields", *SLOW, *FAULTS], default="good")
     parser.add_argument("--delay", type=float, default=0, help="seconds before each answer")

@@ -1,4 +1,4 @@
-"""A real Gunicorn with the project's own gunicorn.conf.py, for tests that need processes, sockets and signals.
+"""A real Gunicorn with the project's own gunicorn.conf.py, for whoever needs processes, sockets and signals.
 
 In a test: `with GunicornServer(tmp_path, workers=4, env={...}) as server: server.client().post("/ingest", ...)`; then
 `server.kill_workers()`, `server.restart()`, `server.stored()`, `server.log()`.
@@ -22,15 +22,16 @@ from testing.http_client import Client
 from tracker.config import SETTINGS
 
 ROOT = Path(__file__).resolve().parents[1]
-_START_PATIENCE_S = 30.0
-_STOP_PATIENCE_S = 20.0
+_START_PATIENCE_S = 90.0
+_STOP_PATIENCE_S = 40.0
+_READ_PATIENCE_S = 5.0
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class GunicornServer:
-    """The service on a free port of 127.0.0.1, with a session file of its own in `folder`.
+    """The service on a free port of 127.0.0.1, with its session file in `folder`.
 
-    Every setting is at its default unless `env` gives it, whatever the developer's own environment and .env say.
+    A setting that `env` does not hold has its default, whatever the developer's environment and .env say.
     """
 
     def __init__(
@@ -44,6 +45,8 @@ class GunicornServer:
         self._args = args
         self._log = folder / "server.log"
         self._process: subprocess.Popen[bytes] | None = None
+        self.ended_by_itself = True
+        """False where the last stop had to kill the server, because it did not end in time."""
 
     def __enter__(self) -> Self:
         self.start()
@@ -66,28 +69,36 @@ class GunicornServer:
         return Client(self.port, timeout)
 
     def log(self) -> str:
-        """All that the server has written so far, over all its starts."""
+        """Everything that the server has written to its log so far, over all its starts."""
         return self._log.read_text("utf-8") if self._log.exists() else ""
 
     def stored(self) -> dict[str, Any]:
         """The session file as any strict JSON parser reads it: without NaN, Infinity or bytes that are no UTF-8.
 
-        What was read while a line was being added is read again, as the README tells every reader to do.
+        A file that is read while a line is being added is no whole JSON: it is read again, as the README tells every
+        reader to do. On a busy machine a writer can rest amid its write, so the file may even look unchanged meanwhile.
         """
+        until = time.monotonic() + _READ_PATIENCE_S
         while True:
             before = self.storage.stat()
             text = self.storage.read_bytes()
             after = self.storage.stat()
             if (before.st_ino, before.st_size) == (after.st_ino, after.st_size):
-                sessions: dict[str, Any] = strict_json(text)
-                return sessions
+                try:
+                    sessions: dict[str, Any] = strict_json(text)
+                except ValueError:
+                    if time.monotonic() > until:
+                        raise
+                    time.sleep(0.02)
+                else:
+                    return sessions
 
     # --- start and stop ----------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Start, and return when /health answers 200 and all workers are there."""
+        """Start, and return as soon as /health answers 200 and all workers are there."""
         for _ in range(3):
-            # Another process may take the port between here and the bind: then Gunicorn says so, and ends.
+            # Another process may take the port before Gunicorn binds it; then Gunicorn ends, and another port is tried.
             self.port = self.port or _free_port()
             environment = {
                 **{name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ},
@@ -120,7 +131,7 @@ class GunicornServer:
         return False
 
     def stop(self, by: signal.Signals = signal.SIGTERM) -> float:
-        """Stop and give the seconds that it took; what does not end in time is killed, workers first."""
+        """Stop, and return the seconds that it took. A server that does not end in time is killed, workers first."""
         process, self._process = self._process, None
         if process is None:
             return 0.0
@@ -130,7 +141,9 @@ class GunicornServer:
             process.send_signal(by)
         try:
             process.wait(_STOP_PATIENCE_S)
+            self.ended_by_itself = True
         except subprocess.TimeoutExpired:
+            self.ended_by_itself = False
             for pid in workers:
                 _kill(pid)
             process.kill()
@@ -138,7 +151,7 @@ class GunicornServer:
         return time.monotonic() - began
 
     def restart(self) -> None:
-        """Stop and start on the same port with the same file."""
+        """Stop, and start again on the same port with the same file."""
         self.stop()
         self.start()
 
@@ -148,28 +161,28 @@ class GunicornServer:
         return _children(self.pid)
 
     def kill_workers(self) -> list[int]:
-        """Kill every worker with SIGKILL, as the system does when memory runs out; the master makes new ones."""
+        """Kill every worker with SIGKILL, as the system does when memory runs out; the master starts new ones."""
         killed = self.worker_pids()
         for pid in killed:
             _kill(pid)
         return killed
 
     def workers_cpu_s(self) -> float:
-        """Processor time that the workers have used up to now, in seconds, as finely as the system tells."""
+        """Processor time that the workers have used up to now, in seconds, as exactly as the system counts it."""
         return sum(map(_cpu_s, self.worker_pids()))
 
     def workers_rss(self) -> int:
-        """Bytes of memory that the workers hold now, each for itself."""
+        """Bytes of memory that the workers hold now, in sum; memory that they share counts for each of them."""
         return sum(map(_rss, self.worker_pids()))
 
 
 def strict_json(text: bytes) -> Any:
-    """Parse as a strict reader does: UTF-8, no NaN or Infinity. Raises ValueError."""
+    """Parse UTF-8 JSON without NaN and Infinity, as a strict reader does. Raises ValueError."""
     return json.loads(text.decode("utf-8"), parse_constant=_refuse)
 
 
-def wait_until(condition: Callable[[], bool], what: str, patience_s: float = 20.0) -> None:
-    """Wait for something that comes about by itself. Raises AssertionError naming what did not."""
+def wait_until(condition: Callable[[], bool], what: str, patience_s: float = 60.0) -> None:
+    """Wait for a condition that comes true by itself. Raises AssertionError that names what did not."""
     until = time.monotonic() + patience_s
     while not condition():
         assert time.monotonic() < until, f"waited {patience_s} s in vain until {what}"

@@ -1,4 +1,4 @@
-"""Clients that fake nothing: a kept-alive HTTP connection, and a bare socket for what no proper client would send."""
+"""HTTP clients for tests: a kept-alive connection, and a bare socket for bytes that no proper client would send."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ JSON_HEADERS = {"Content-Type": "application/json"}
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer as it came; header names in lower case, repeated ones joined with a comma."""
+    """An answer as it came: header names in lower case, the values of repeated headers joined with a comma."""
 
     status: int
     headers: Mapping[str, str]
@@ -25,7 +25,7 @@ class Reply:
 
 
 class Client:
-    """One connection, kept alive, and opened anew where it was lost. Not for several threads at once."""
+    """One kept-alive connection, opened again where it was lost. Not for several threads at once."""
 
     def __init__(self, port: int, timeout: float = 30) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
@@ -48,7 +48,7 @@ class Client:
         *,
         chunked: bool = False,
     ) -> Reply:
-        """Send once. Raises OSError or HTTPException where no whole answer came; the next call connects anew."""
+        """Send a request once. Raises OSError or HTTPException where no whole answer came; the next call reconnects."""
         try:
             self._connection.request(
                 method,
@@ -72,13 +72,13 @@ class Client:
         return self.request("GET", path, headers=headers)
 
     def post(self, path: str, body: Any, headers: Mapping[str, str] | None = None) -> Reply:
-        """Post bytes or text as they are, anything else as JSON. An idle connection that was closed is opened again."""
+        """Post bytes and text as they are, anything else as JSON."""
         data = body if isinstance(body, bytes | str) else json.dumps(body)
         return self.request("POST", path, data, headers if headers is not None else JSON_HEADERS)
 
 
 def send_raw(port: int, *parts: bytes, timeout: float = 10, half_close: bool = True) -> bytes:
-    """Send bytes as they are and give all that comes back until the server closes, or is silent for `timeout`."""
+    """Send bytes as they are; return all that comes back until the server closes or is silent for `timeout` seconds."""
     with socket.create_connection(("127.0.0.1", port), timeout=timeout) as connection:
         answer = bytearray()
         try:
@@ -89,11 +89,11 @@ def send_raw(port: int, *parts: bytes, timeout: float = 10, half_close: bool = T
             while received := connection.recv(65536):
                 answer += received
         except OSError:
-            pass  # It closed on us, or says nothing: what came before counts.
+            pass  # the server closed or is silent: what came before counts
         return bytes(answer)
 
 
 def statuses(answer: bytes) -> list[int]:
-    """Give the status of each answer in the bytes that `send_raw` gave."""
+    """Return the status of each answer in the bytes that `send_raw` returned."""
     lines = (part.split(b" ", 2) for part in answer.split(b"HTTP/1.1 ")[1:])
     return [int(words[0]) for words in lines if words[0].isdigit()]

@@ -1,4 +1,4 @@
-"""The original system's browser script as the service sees it: what it sends, when, and what it then clears."""
+"""A stand-in for the original system's browser script: it sends the same requests and clears the same state."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 Send: TypeAlias = Callable[[str, str, str], tuple[int, Any] | None]
-"""(path, content type, body) -> (status, JSON), or None where no answer came."""
+"""(path, content type, body) -> (status, JSON), or None if no answer came."""
 
 EVENTS_A_FLUSH = 5
 SECONDS_A_QUESTION = 5
@@ -16,7 +16,7 @@ SECONDS_A_QUESTION = 5
 
 @dataclass
 class OriginalScript:
-    """One page view of a shopper with the unmodified script. The caller moves the clock, which counts seconds."""
+    """One page view of a shopper with the unmodified script. The caller advances the clock, which counts seconds."""
 
     session: str
     send: Send
@@ -25,12 +25,12 @@ class OriginalScript:
     time_on_page: dict[str, int] = field(default_factory=dict)
     items_in_cart: int = 0
     popups: list[tuple[str, str]] = field(default_factory=list)
-    """(message, category) of every popup that it would have shown."""
+    """(message, category) of every popup that the script would have shown."""
     failures: int = 0
     _asked: int = 0
 
     def stay(self, page: str, seconds: int) -> None:
-        """Let time pass on a page; every fifth second the script asks."""
+        """Spend time on a page; every fifth second the script sends a question."""
         for _ in range(seconds):
             self.now += 1
             self.time_on_page[page] = self.time_on_page.get(page, 0) + 1000
@@ -38,7 +38,7 @@ class OriginalScript:
                 self.ask()
 
     def act(self, page: str, kind: str, **keys: Any) -> None:
-        """Note an event; at the fifth since the last answer that came, flush."""
+        """Add an event, and send all events if five have been added since the last answer."""
         event = {"type": kind, "ts": self.now, "url": f"https://shop.example{page.partition(':')[2]}", **keys}
         self.events.setdefault(page, []).append(event)
         if sum(map(len, self.events.values())) >= EVENTS_A_FLUSH:
@@ -49,7 +49,7 @@ class OriginalScript:
         if answer is None or not 200 <= answer[0] < 300:
             self.failures += 1
             return
-        # It empties its lists and sets its times to nothing, and keeps the keys of both.
+        # The script empties its lists and zeroes its times, but keeps the keys of both.
         self.events = {page: [] for page in self.events}
         self.time_on_page = dict.fromkeys(self.time_on_page, 0)
 

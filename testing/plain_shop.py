@@ -1,4 +1,4 @@
-"""A shop on another origin than the service: one page for every path, a cart, and whatever headers a test wants."""
+"""A shop on an origin of its own: one page for every path, a cart, and whatever headers a test sets."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{pat
 
 
 class PlainShop:
-    """Serve until left. Everything may be changed while it runs."""
+    """Serves inside a `with`. Every attribute may be changed while it does."""
 
     def __init__(self, service: str, *, attributes: str = "", head: str = "", body: str = "") -> None:
-        """`attributes` go onto the script's tag; `head` before it, `body` into the page."""
+        """`attributes` are those of the script's tag; `head` is markup before that tag, `body` markup of the page."""
         self.service = service
         self.attributes = attributes
         self.head = head
@@ -29,7 +29,7 @@ class PlainShop:
         self.headers: Mapping[str, str] = {}
         self.items = 0
         self.files: dict[str, str] = {}
-        """Scripts of the shop's own by path."""
+        """Further scripts of the shop, by path."""
         self._server = _Server(("127.0.0.1", 0), _handler_for(self))
 
     @property

@@ -1,4 +1,4 @@
-"""Changes and sessions for tests of stores: an event with a name of its own can be neither lost nor doubled unseen."""
+"""Sessions and changes for tests of stores; every event has a unique name, so a lost or doubled one is noticed."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ NOON = 1_790_000_000_000
 
 
 def session(session_id: str, *names: str, at: int = NOON) -> ShopperSession:
-    """Make a session with one event a name."""
+    """Return a session with one event for each name."""
     events = {PAGE: [{"type": "click", "ts": at, "name": name} for name in names]} if names else {}
     return ShopperSession(session=session_id, items_in_cart=1, time_on_page={PAGE: 1000}, events=events, updated_at=at)
 
 
 def adds(session_id: str, name: str, at: int = NOON) -> Change:
-    """Give the change that adds one event to whatever is stored."""
+    """Return the change that adds one event to the stored session, or to a new one."""
 
     def change(stored: ShopperSession | None) -> ShopperSession:
         old = stored or session(session_id, at=at)
@@ -31,10 +31,10 @@ def adds(session_id: str, name: str, at: int = NOON) -> Change:
 
 
 def names(stored: ShopperSession | None) -> Counter[str]:
-    """Count the events of a session by name, those that have one."""
+    """Return how often each name occurs among the events of a session."""
     return Counter() if stored is None else Counter(e["name"] for _page, e in stored.all_events() if "name" in e)
 
 
 def beside(path: Path) -> set[str]:
-    """Name what stands in the folder of the session file but for itself and its lock, which is always there."""
+    """Return the names of the files beside the session file, without its lock, which always exists."""
     return {other.name for other in path.parent.iterdir()} - {path.name, f"{path.name}.lock"}

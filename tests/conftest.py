@@ -1,18 +1,34 @@
-"""The browser of the tests, and when a test may be skipped: a thorough one unless asked for, none where CI=true."""
+"""How much the tests do (TRACKER_TESTS), the browser they share, and what is said about the tests that were skipped.
+
+TRACKER_TESTS=fast        few examples a property, always the same ones: for the inner loop
+TRACKER_TESTS=gate        more examples, always the same ones: what every change has to pass; the default
+TRACKER_TESTS=thorough    many examples, other ones each time, and the tests marked `thorough`, which take minutes
+
+Where CI=true a skipped test fails, because there everything that a test needs can be installed.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
-from collections.abc import Generator, Iterator
+from collections import Counter
+from collections.abc import Generator, Iterable, Iterator
+from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from playwright.sync_api import Browser, sync_playwright
 
-# No timing is asserted here: a busy machine must not fail a property.
-settings.register_profile("service", deadline=None)
-settings.load_profile("service")
+PROFILE = os.environ.get("TRACKER_TESTS") or "gate"
+
+# No timing is asserted: a busy machine must not fail a property.
+_ANY_SPEED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("fast", _ANY_SPEED, max_examples=10, derandomize=True, database=None)
+settings.register_profile("gate", _ANY_SPEED, max_examples=100, derandomize=True, database=None)
+settings.register_profile("thorough", _ANY_SPEED, max_examples=1000, print_blob=True)
+
+_THOROUGH_ONLY = "takes minutes: run `python3 run.py test --thorough`"
 
 _CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
@@ -26,16 +42,25 @@ _CHROMIUM_ARGUMENTS = [
 ]
 
 
+def pytest_configure() -> None:
+    if PROFILE not in ("fast", "gate", "thorough"):
+        raise pytest.UsageError(f"TRACKER_TESTS is {PROFILE!r}; it can be fast, gate or thorough")
+    settings.load_profile(PROFILE)
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A real Chromium, shared by all tests: Playwright runs but once at a time, and beside no other event loop."""
+    """A real Chromium for the tests of one module.
+
+    Not for the whole run: Playwright's event loop would stay, and no other test could then start a loop of its own.
+    """
     path = os.environ.get("CHROMIUM") or next(
         filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
     )
     if path is None:
         pytest.skip("no Chromium: install one (apt install chromium), or name its path in CHROMIUM")
     with sync_playwright() as playwright:
-        # Playwright switches the back/forward cache off; shoppers have it.
+        # Playwright switches the back/forward cache off; the browsers of shoppers have it.
         started = playwright.chromium.launch(
             executable_path=path, args=_CHROMIUM_ARGUMENTS, ignore_default_args=["--disable-back-forward-cache"]
         )
@@ -43,19 +68,27 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
+# --- Skips ------------------------------------------------------------------------------------------------------------
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if os.environ.get("TRACKER_THOROUGH") == "1":
+    if PROFILE == "thorough":
         return
     for item in items:
         if item.get_closest_marker("thorough"):
-            item.add_marker(pytest.mark.skip(reason="takes minutes: run `python3 run.py test --thorough`"))
+            item.add_marker(pytest.mark.skip(reason=_THOROUGH_ONLY))
+
+
+def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
+    """Return why a test or a module was skipped."""
+    text = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    return str(text).removeprefix("Skipped: ")
 
 
 def _fail_if_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:
     if os.environ.get("CI") == "true" and report.skipped and not hasattr(report, "wasxfail"):
-        why = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.longrepr = f"A skip counts as a failure where CI=true. {_reason(report)}"
         report.outcome = "failed"
-        report.longrepr = f"A skip counts as a failure where CI=true. {why}"
 
 
 @pytest.hookimpl(wrapper=True)
@@ -71,3 +104,22 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     report = yield
     _fail_if_skipped(report)
     return report
+
+
+def _summed_up(reasons: Iterable[str]) -> str:
+    """Return one line for all skips: how many there were, and what to install or run for which number of them."""
+    counts = Counter(reasons)
+    parts = [f"{reason} ({count})" for reason, count in counts.most_common()]
+    return f"{counts.total()} skipped: {'; '.join(parts)}"
+
+
+# pytest-xdist has no terminal in its workers: this is called once a run, with the reports of all of them.
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reasons = [_reason(report) for report in terminalreporter.stats.get("skipped", [])]
+    if reasons:
+        terminalreporter.section("skips")
+        terminalreporter.line(_summed_up(reasons))
+    if path := os.environ.get("TRACKER_TEST_SUMMARY"):
+        passed = len(terminalreporter.stats.get("passed", []))
+        summary = {"passed": passed, "skipped": len(reasons), "why": sorted(set(reasons))}
+        Path(path).write_text(json.dumps(summary), "utf-8")

@@ -1,4 +1,4 @@
-"""Every setting in one table, and the frozen Config read from it: the only reader of the environment."""
+"""The table of all settings and the frozen Config read from it: the only reader of the environment."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 
 class ConfigError(Exception):
-    """A setting holds a value that cannot work; the message names the setting and says what it takes."""
+    """A setting has an invalid value; the message names the setting and says which values are valid."""
 
 
 def _text(value: str) -> str:
@@ -19,7 +19,8 @@ def _text(value: str) -> str:
 
 
 def _token(value: str) -> str:
-    # Whoever guesses it reads and deletes sessions; and in a log, every place that holds it is blotted out.
+    # Anyone who guesses it can read and delete sessions. It is also removed from log lines wherever it occurs, so a
+    # short one would remove ordinary words.
     if len(value) < 16 or not value.isprintable():
         raise ValueError("a long random text of at least 16 characters")
     return value
@@ -81,7 +82,7 @@ def _url(value: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One environment variable: its name, how its text is read, and what an owner needs to know of it."""
+    """An environment variable: its name, the function that parses its text, and its description for an owner."""
 
     name: str
     parse: Callable[[str], Any]
@@ -98,29 +99,29 @@ _BYTES = _whole_number(256, 1 << 30)
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """What the service was told, checked once at the start. Sizes are bytes, times are seconds."""
+    """The values of all settings, checked once at the start. Sizes are bytes, times are seconds."""
 
     storage_file: Path = _setting(
         "TRACKER_STORAGE_FILE",
         _path,
         Path("tracker_storage.json"),
-        "The JSON file that keeps the sessions. On Render, put it on a mounted disk.",
+        "The JSON file in which sessions are stored. On Render, put it on a mounted disk.",
     )
     allowed_origins: tuple[str, ...] = _setting(
         "ALLOWED_ORIGINS",
         _origins,
         (),
-        "The shop's addresses, with commas between them; `https://*.myshopify.com` stands for one label."
+        "The shop's addresses, separated by commas; `*` in `https://*.myshopify.com` stands for one label."
         " Empty: any site may post.",
     )
     admin_token: str = _setting(
         "ADMIN_TOKEN",
         _token,
         "",
-        "The owner's key to /sessions: a random text of at least 16 characters. Empty: /sessions is closed.",
+        "The owner's password for /sessions: a random text of at least 16 characters. Empty: /sessions is closed.",
     )
-    groq_api_key: str = _setting("GROQ_API_KEY", _text, "", "The key for Groq. Empty: the local rules answer.")
-    groq_model: str = _setting("GROQ_MODEL", _text, "openai/gpt-oss-20b", "The model that is asked.")
+    groq_api_key: str = _setting("GROQ_API_KEY", _text, "", "The API key for Groq. Empty: built-in rules decide.")
+    groq_model: str = _setting("GROQ_MODEL", _text, "openai/gpt-oss-20b", "The model at Groq that is asked.")
     groq_base_url: str = _setting(
         "GROQ_BASE_URL",
         _url,
@@ -131,73 +132,76 @@ class Config:
         "TRACKER_SHOP_FILE",
         _path,
         Path("shop.toml"),
-        "What the shop may say and offer; see shop.example.toml. No such file: popups only offer help.",
+        "The file with the messages and offers that popups may show; see shop.example.toml. Without it a popup"
+        " only leads back to the cart.",
     )
     holdout_percent: float = _setting(
         "HOLDOUT_PERCENT",
         _percent,
         0.0,
-        "The share of sessions that never see a popup, so that the others can be compared with them.",
+        "The percentage of sessions that never see a popup, as a control group for the others.",
     )
     model_daily_calls: int = _setting(
-        "MODEL_DAILY_CALLS", _whole_number(0, 10_000_000), 1000, "How often a day (UTC) the model is asked at most."
+        "MODEL_DAILY_CALLS", _whole_number(0, 10_000_000), 1000, "The most questions to the model a day (UTC)."
     )
     model_daily_tokens: int = _setting(
         "MODEL_DAILY_TOKENS",
         _whole_number(0, 10_000_000_000),
         2_000_000,
-        "How many tokens a day (UTC) the model may take at most.",
+        "The most tokens that the model may use a day (UTC).",
     )
     model_cool_down: int = _setting(
         "MODEL_COOL_DOWN",
         _whole_number(0, 86_400),
-        240,
-        "Seconds between two questions to the model about one session.",
+        25,
+        "The least number of seconds between two questions to the model about the same session: 20 to 30 do well."
+        " Leaving does not wait for it.",
     )
     model_calls_at_once: int = _setting(
         "MODEL_CALLS_AT_ONCE",
         _whole_number(1, 1000),
         16,
-        "How many questions one process puts to the model at once; fewer than its 24 threads.",
+        "The most questions to the model that one process has open at the same time; keep it below its 24 threads.",
     )
     storefront_script: str = _setting(
         "STOREFRONT_SCRIPT",
         _script_name,
         "storefront.js",
-        "The name that the storefront script is served under; blockers know names like tracker.js.",
+        "The file name under which the storefront script is served; ad blockers know names like tracker.js.",
     )
     demo_shop: bool = _setting(
         "DEMO_SHOP",
         _switch,
         False,
-        "on: a shop to try everything out stands at /demo. `python3 run.py` turns it on where only this machine can"
-        " reach the service.",
+        "on: serve a demo shop at /demo. `python3 run.py` turns it on if only this machine can reach the service.",
     )
     trusted_proxies: int = _setting(
         "TRUSTED_PROXIES",
         _whole_number(0, 10),
         0,
-        "How many proxies stand before the service and may say who called (X-Forwarded-...).",
+        "The number of proxies in front of the service whose X-Forwarded-... headers are trusted.",
     )
-    log_level: str = _setting("LOG_LEVEL", _log_level, "INFO", "DEBUG, INFO, WARNING or ERROR.")
-    max_body_bytes: int = _setting("MAX_BODY_BYTES", _BYTES, 1 << 20, "The largest body taken, after decompression.")
+    log_level: str = _setting(
+        "LOG_LEVEL", _log_level, "INFO", "The least severe level that is logged: DEBUG, INFO, WARNING or ERROR."
+    )
+    max_body_bytes: int = _setting("MAX_BODY_BYTES", _BYTES, 1 << 20, "The largest body accepted, after decompression.")
     max_event_bytes: int = _setting(
-        "MAX_EVENT_BYTES", _BYTES, 8192, "The largest event kept; a larger one is left out."
+        "MAX_EVENT_BYTES", _BYTES, 8192, "The largest event stored; a larger one is left out."
     )
     max_depth: int = _setting(
-        "MAX_DEPTH", _whole_number(5, 200), 16, "How deep a body may nest, its outermost brace being 1."
+        "MAX_DEPTH", _whole_number(5, 200), 16, "The deepest nesting of a body; its outermost brace is level 1."
     )
-    max_body_events: int = _setting("MAX_BODY_EVENTS", _COUNT, 5000, "How many events one body may hold.")
-    max_pages: int = _setting("MAX_PAGES", _COUNT, 200, "How many pages one body, and one session, may hold.")
+    max_body_events: int = _setting("MAX_BODY_EVENTS", _COUNT, 5000, "The most events in one body.")
+    max_pages: int = _setting("MAX_PAGES", _COUNT, 200, "The most pages in one body, and in one session.")
     max_session_events: int = _setting(
-        "MAX_SESSION_EVENTS", _COUNT, 5000, "How many events a session keeps: the newest."
+        "MAX_SESSION_EVENTS", _COUNT, 5000, "The most events stored for one session; the newest are kept."
     )
     max_session_bytes: int = _setting(
-        "MAX_SESSION_BYTES", _BYTES, 2 << 20, "How many bytes of events a session keeps: the newest."
+        "MAX_SESSION_BYTES", _BYTES, 2 << 20, "The most bytes of events stored for one session; the newest are kept."
     )
 
     def __repr__(self) -> str:
-        """Without any value: a configuration that lands in a log or a trace must not carry the keys there."""
+        """Return a text without any value, so that a configuration in a log or a trace reveals no key."""
         return f"<Config of {len(fields(self))} settings>"
 
 
@@ -208,9 +212,9 @@ SETTINGS: Mapping[str, tuple[str, Setting, Any]] = {
 
 
 def load_config(environment: Mapping[str, str] | None = None) -> Config:
-    """Read every setting from the environment; an absent or empty variable takes its default.
+    """Return the Config of the environment; an absent or empty variable takes its default.
 
-    Raises ConfigError naming the first variable that cannot be used.
+    Raises ConfigError, which names the first invalid variable.
     """
     source = os.environ if environment is None else environment
     values: dict[str, Any] = {}

@@ -7,6 +7,10 @@ from typing import Any
 
 from playwright.sync_api import BrowserContext, Page, Route
 
+CART = """<script>window.Shopify = { customerPrivacy: {
+  analyticsProcessingAllowed: () => true, marketingAllowed: () => true } };</script>"""
+"""A shop whose cart the script reads: with something in it, a shopper who is still is asked about."""
+
 CARD = "storefront-popup >> #card"
 CLOSE = "storefront-popup >> #close"
 ACTION = "storefront-popup >> .action"

@@ -1,17 +1,18 @@
-"""A real Chromium, a real service, and what a test asks of the two: pages, and the record of what was done on them."""
+"""A real Chromium and a real service: pages, their clock, their console, and the record that the service stores."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Error, Page
 
+from testing.faults.weak_link import WeakLink
 from testing.gunicorn_server import GunicornServer, wait_until
 from testing.plain_shop import PlainShop
-from testing.weak_link import WeakLink
 
 AXE = Path(__file__).parents[2] / "testing" / "axe" / "axe.min.js"
 SIZES = {"phone": {"width": 390, "height": 844}, "desktop": {"width": 1280, "height": 800}}
@@ -19,7 +20,7 @@ SIZES = {"phone": {"width": 390, "height": 844}, "desktop": {"width": 1280, "hei
 
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GunicornServer]:
-    """The service with the demo shop, shared by all browser tests: sessions do not meet."""
+    """The service with the demo shop, shared by all browser tests: each of them has sessions of its own."""
     folder = tmp_path_factory.mktemp("browser")
     with GunicornServer(folder, workers=1, env={"DEMO_SHOP": "on"}) as started:
         yield started
@@ -33,7 +34,7 @@ def link(service: GunicornServer) -> Iterator[WeakLink]:
 
 @pytest.fixture
 def shop(link: WeakLink) -> Iterator[PlainShop]:
-    """A shop on an origin of its own, whose pages load the script over the link."""
+    """A shop on an origin of its own, whose pages load the script through the link."""
     with PlainShop(link.url) as made:
         yield made
 
@@ -50,8 +51,35 @@ def page(context: BrowserContext) -> Page:
     return context.new_page()
 
 
-class Told:
-    """What the pages of a context said that no shop should hear: console lines and uncaught errors."""
+class Clock:
+    """The clock of all pages of a context: it runs as any clock does, and a test can move it on at once."""
+
+    def __init__(self, context: BrowserContext) -> None:
+        self._context = context
+        context.clock.install()
+
+    def run(self, ms: int) -> None:
+        """Let this time pass at once, with every timer that falls into it."""
+        self._context.clock.run_for(ms)
+
+    def run_until(self, is_true: Callable[[], object], what: str, *, step_ms: int = 1000, within_ms: int) -> None:
+        """Let time pass, step by step, until the condition holds. Raises AssertionError after `within_ms`."""
+        for _ in range(0, within_ms, step_ms):
+            if is_true():
+                return
+            self.run(step_ms)
+            # Requests need real time, and Playwright takes a page's requests only while it waits itself.
+            self._context.pages[0].wait_for_timeout(50)
+        assert is_true(), f"{what}: not within {within_ms} ms of the page's clock"
+
+
+@pytest.fixture
+def clock(context: BrowserContext) -> Clock:
+    return Clock(context)
+
+
+class Console:
+    """What the pages of a context write to the console, and their uncaught errors: a good guest causes neither."""
 
     def __init__(self, context: BrowserContext) -> None:
         self.lines: list[str] = []
@@ -60,27 +88,38 @@ class Told:
 
 
 @pytest.fixture
-def told(context: BrowserContext) -> Told:
-    return Told(context)
+def console(context: BrowserContext) -> Console:
+    return Console(context)
 
 
 def session_of(page: Page) -> str:
-    """Wait for the session id that the script keeps in this page's storage."""
+    """Return the session id that the script keeps in the storage of this page, once it is there."""
     page.wait_for_function("localStorage.shopSignals")
     found: str = page.evaluate("JSON.parse(localStorage.shopSignals).id")
     return found
 
 
+def pass_time(page: Page, key: str, ms: int) -> None:
+    """Move a moment that the session in this page's storage remembers this far into the past."""
+    page.evaluate(
+        """([key, ms]) => {
+          const found = JSON.parse(localStorage.shopSignals);
+          localStorage.shopSignals = JSON.stringify({ ...found, [key]: found[key] - ms });
+        }""",
+        [key, ms],
+    )
+
+
 def done(record: dict[str, Any] | None) -> list[tuple[str, str, str]]:
-    """Give (page, type, target) of every event of a record in order of time; views say how they came about."""
+    """Return (page, type, target) of every event of a record, in order of time; a view has its `nav` as the target."""
     events = [(page, event) for page, events in (record or {"events": {}})["events"].items() for event in events]
     events.sort(key=lambda pair: (pair[1]["ts"], pair[1].get("n", 0)))
     return [(page, event["type"], event.get("target") or event.get("nav") or "") for page, event in events]
 
 
 def axe_violations(page: Page, within: str | None = None) -> list[str]:
-    """Give what axe-core finds wrong with the page, or with the element of this selector, as `rule: where`."""
-    # Evaluated by the browser's own tools, which the page's content security policy does not hold back.
+    """Return the violations that axe-core finds in the page, or in the element of this selector, as `rule: where`."""
+    # A page's content security policy does not apply to what Playwright evaluates.
     page.evaluate(AXE.read_text("utf-8"))
     found: list[str] = page.evaluate(
         """async (within) => {
@@ -96,20 +135,34 @@ WaitForRecord = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def stored(service: GunicornServer) -> WaitForRecord:
-    """Wait until the stored events of a session are those given, in this order, and give the record."""
+def stored(service: GunicornServer, request: pytest.FixtureRequest) -> WaitForRecord:
+    """Wait until the stored events of a session are exactly these, in this order, and return the record.
 
-    def wait(session: str, *expected: tuple[str, str, str], patience_s: float = 20) -> dict[str, Any]:
+    In a test with a `clock` the second that the script waits before it sends passes at once.
+    """
+    clock: Clock | None = request.getfixturevalue("clock") if "clock" in request.fixturenames else None
+
+    def wait(session: str, *expected: tuple[str, str, str], patience_s: float = 60) -> dict[str, Any]:
+        seen: tuple[tuple[int, ...], dict[str, Any]] = ((), {})
+
         def now() -> dict[str, Any]:
+            nonlocal seen
             if not service.storage.exists():
                 return {}
-            found: dict[str, Any] = service.stored().get(session) or {"events": {}}
-            return found
+            status = service.storage.stat()
+            version = (status.st_ino, status.st_size, status.st_mtime_ns)
+            # The file holds the sessions of all tests: reading it again and again takes the time that the page needs.
+            if version != seen[0]:
+                seen = (version, service.stored().get(session) or {"events": {}})
+            return seen[1]
 
+        if clock:
+            with contextlib.suppress(Error):  # a page that is just being left has no clock
+                clock.run(1000)
         try:
             wait_until(lambda: done(now()) == list(expected), "the record is what was done", patience_s)
         except AssertionError:
-            assert done(now()) == list(expected)  # shows the difference
+            assert done(now()) == list(expected)  # pytest shows the difference
         return now()
 
     return wait

@@ -7,10 +7,10 @@ from typing import Any
 
 from playwright.sync_api import BrowserContext, Page
 
+from testing.faults.weak_link import WeakLink
 from testing.gunicorn_server import GunicornServer, wait_until
 from testing.plain_shop import PlainShop
-from testing.weak_link import WeakLink
-from tests.browser.answers import CARD, CLOSE, Answers
+from tests.browser.answers import CARD, CART, CLOSE, Answers
 from tests.browser.conftest import WaitForRecord, session_of
 
 DAY = 86_400_000
@@ -39,7 +39,7 @@ def pass_days(page: Page, days: float) -> None:
 def test_a_dismissed_message_rests_a_week_then_two(
     context: BrowserContext, page: Page, shop: PlainShop, service: GunicornServer
 ) -> None:
-    shop.attributes = 'data-idle="0.3"'
+    shop.attributes, shop.head, shop.items = 'data-idle="0.3"', CART, 1
     answers = Answers(context)
     drawn = []
     for days in (0, 0.05, 7.5, 7.5, 8):
@@ -99,8 +99,8 @@ def test_lots_are_spread_over_a_thousand(context: BrowserContext, page: Page, sh
 def test_what_the_service_says_of_groups_is_kept_and_sent_along(
     context: BrowserContext, page: Page, shop: PlainShop, link: WeakLink
 ) -> None:
-    shop.attributes = 'data-idle="0.3"'
-    answers = Answers(context, show_popup=False, offered=3)
+    shop.attributes, shop.head, shop.items = 'data-idle="0.3"', CART, 1
+    answers = Answers(context, show_popup=False, offered="e3")
     page.goto(shop.url)
     answers.wait(page, 1)
     page.wait_for_timeout(300)
@@ -108,13 +108,13 @@ def test_what_the_service_says_of_groups_is_kept_and_sent_along(
     page.goto(shop.url)
     page.click("#one")
 
-    wait_until(lambda: b'"offered":3' in link.bodies[-1], "a later visit carries it")
+    wait_until(lambda: b'"offered":"e3"' in link.bodies[-1], "a later visit carries it")
 
 
 def test_a_purchase_is_remembered_and_goes_with_views_and_questions(
     context: BrowserContext, page: Page, shop: PlainShop, stored: WaitForRecord
 ) -> None:
-    shop.attributes = 'data-idle="0.3"'
+    shop.attributes, shop.head, shop.items = 'data-idle="0.3"', CART, 1
     answers = Answers(context, show_popup=False)
     page.goto(shop.url)
     session_of(page)

@@ -1,4 +1,4 @@
-"""The popup: what it shows, how it is closed, whom it leaves in peace."""
+"""The popup: what it shows, how it is closed, when the script asks for one and when it does not."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
+from testing.faults.weak_link import WeakLink
 from testing.plain_shop import PlainShop
-from testing.weak_link import WeakLink
-from tests.browser.conftest import SIZES, Told, WaitForRecord, axe_violations, session_of
+from tests.browser.answers import ACTION, CARD, CART, CLOSE
+from tests.browser.conftest import SIZES, Clock, Console, WaitForRecord, axe_violations, pass_time, session_of
 
-CARD = "storefront-popup >> #card"
-CLOSE = "storefront-popup >> #close"
-ACTION = "storefront-popup >> .action"
 OFFER = {"id": "autumn", "text": "10 % off all candles until Sunday", "code": "GLOW10"}
+
+NOON = 1_793_000_000
+"""A moment in 2026: the script takes no other clock for one."""
 
 Answer = dict[str, Any]
 
 
 class Asked:
-    """Answers /askai in the service's place, always with `answer`, and counts."""
+    """Answers /askai in the place of the service, always with `answer`, and counts the questions."""
 
     def __init__(self, context: BrowserContext) -> None:
         self.times = 0
@@ -37,8 +38,8 @@ class Asked:
         context.route("**/askai", self._fulfill)
 
     def wait(self, page: Page, times: int) -> None:
-        """Wait until it was asked so often; only a wait of Playwright's own lets it answer."""
-        for _ in range(400):
+        """Wait until this number of questions came; only while Playwright itself waits can they be answered."""
+        for _ in range(1200):
             if self.times >= times:
                 return
             page.wait_for_timeout(50)
@@ -56,24 +57,35 @@ def asked(context: BrowserContext) -> Asked:
 
 @pytest.fixture
 def shop(shop: PlainShop) -> PlainShop:
-    shop.attributes = 'data-idle="0.2"'
+    """The script asks at once: with something in the cart, a tenth of a second without an event is hesitation here."""
+    shop.attributes = 'data-idle="0.1"'
+    shop.head = CART
+    shop.items = 1
     return shop
 
 
+def wait_until_still(page: Page) -> None:
+    """Wait until the popup is drawn and its animations have ended."""
+    page.wait_for_selector(CARD)
+    page.locator(CARD).evaluate(
+        "(card) => Promise.all(card.getAnimations({ subtree: true }).map((animation) => animation.finished))"
+    )
+
+
 def focused(page: Page) -> str:
-    """Give the id of what has the focus in this page, whether or not its window is the one in front."""
+    """Return the id of the element that has the focus in this page, whether or not its window is in front."""
     found: str = page.evaluate("document.activeElement.id")
     return found
 
 
 @pytest.mark.parametrize("key", ["Escape", "Enter"])
-def test_the_keyboard_closes_it_and_focus_returns(
+def test_the_keyboard_closes_the_popup_and_the_focus_returns(
     page: Page, shop: PlainShop, asked: Asked, stored: WaitForRecord, key: str
 ) -> None:
     page.goto(shop.url)
     page.focus("#two")
     page.wait_for_selector(CARD)
-    assert focused(page) == "two"  # it does not take the focus
+    assert focused(page) == "two", "the popup does not take the focus"
     page.focus(CLOSE)
     page.keyboard.press(key)
 
@@ -85,7 +97,7 @@ def test_the_keyboard_closes_it_and_focus_returns(
     assert shown["trigger"] == dismissed["trigger"] == "test"
 
 
-def test_tab_reaches_it(page: Page, shop: PlainShop, asked: Asked) -> None:
+def test_the_tab_key_reaches_the_buttons_of_the_popup(page: Page, shop: PlainShop, asked: Asked) -> None:
     asked.answer["offer"] = OFFER
     page.goto(shop.url)
     page.wait_for_selector(CARD)
@@ -101,7 +113,7 @@ def test_tab_reaches_it(page: Page, shop: PlainShop, asked: Asked) -> None:
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("offer", [None, OFFER])
-def test_axe_finds_nothing(
+def test_axe_finds_no_violation_in_the_popup(
     context: BrowserContext, page: Page, shop: PlainShop, asked: Asked, size: str, dark: bool, offer: Answer | None
 ) -> None:
     if offer:
@@ -111,13 +123,12 @@ def test_axe_finds_nothing(
         shop.body = '<script src="/dark.js"></script>'
     page.set_viewport_size(SIZES[size])  # type: ignore[arg-type]
     page.goto(shop.url)
-    page.wait_for_selector(CARD)
-    page.wait_for_timeout(600)
+    wait_until_still(page)
 
     assert axe_violations(page, "storefront-popup") == []
 
 
-def test_a_screen_reader_hears_of_it(page: Page, shop: PlainShop, asked: Asked) -> None:
+def test_a_screen_reader_announces_the_popup(page: Page, shop: PlainShop, asked: Asked) -> None:
     page.goto(shop.url)
     page.wait_for_selector(CARD)
 
@@ -126,7 +137,7 @@ def test_a_screen_reader_hears_of_it(page: Page, shop: PlainShop, asked: Asked) 
     expect(page.get_by_role("button", name="Close")).to_be_visible()
 
 
-def test_the_words_can_be_the_shops_own(page: Page, shop: PlainShop, asked: Asked) -> None:
+def test_data_words_sets_the_words_of_the_buttons(page: Page, shop: PlainShop, asked: Asked) -> None:
     shop.attributes += ' data-words="Schließen|Code kopieren|Kopiert|Zum Warenkorb"'
     asked.answer["offer"] = OFFER
     page.goto(shop.url)
@@ -136,20 +147,21 @@ def test_the_words_can_be_the_shops_own(page: Page, shop: PlainShop, asked: Aske
     expect(page.locator(ACTION)).to_have_text("Code kopieren")
 
 
-def test_nothing_on_the_page_moves(page: Page, shop: PlainShop, asked: Asked) -> None:
+def test_the_popup_shifts_no_layout(page: Page, shop: PlainShop, asked: Asked) -> None:
     page.add_init_script("""window.shift = 0; new PerformanceObserver((list) => {
       for (const entry of list.getEntries()) window.shift += entry.value;
     }).observe({ type: "layout-shift", buffered: true })""")
     page.goto(shop.url)
-    page.wait_for_selector(CARD)
-    page.wait_for_timeout(800)
+    wait_until_still(page)
     page.keyboard.press("Escape")
-    page.wait_for_timeout(300)
+    expect(page.locator("storefront-popup")).to_have_count(0)
+    # Two frames later every shift of the layout has been handed to the observer.
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))")
 
     assert page.evaluate("window.shift") == 0
 
 
-def test_markup_is_shown_as_text(page: Page, shop: PlainShop, asked: Asked, told: Told) -> None:
+def test_markup_in_a_message_is_shown_as_text(page: Page, shop: PlainShop, asked: Asked, console: Console) -> None:
     hostile = "<img src=x onerror=\"document.title='bad'\"><b>hello</b>"
     asked.answer |= {"message": hostile, "offer": {"id": "x", "text": hostile, "code": hostile}}
     page.goto(shop.url)
@@ -159,10 +171,10 @@ def test_markup_is_shown_as_text(page: Page, shop: PlainShop, asked: Asked, told
         expect(page.locator(f"storefront-popup >> {part}")).to_have_text(hostile)
     assert page.locator("storefront-popup >> img").count() == 0
     assert page.title() == "/"
-    assert told.lines == []
+    assert console.lines == []
 
 
-def test_the_code_is_copied(
+def test_the_action_button_copies_the_code(
     context: BrowserContext, page: Page, shop: PlainShop, asked: Asked, stored: WaitForRecord
 ) -> None:
     context.grant_permissions(["clipboard-read", "clipboard-write"])
@@ -176,45 +188,63 @@ def test_the_code_is_copied(
     assert [event["offer"] for event in record["events"]["/"][1:]] == ["autumn", "autumn"]
 
 
-def test_never_twice_for_one_decision(context: BrowserContext, page: Page, shop: PlainShop, asked: Asked) -> None:
+def test_a_message_is_drawn_once_a_visit_over_all_pages_and_tabs(
+    context: BrowserContext, page: Page, clock: Clock, shop: PlainShop, asked: Asked
+) -> None:
     page.goto(shop.url)
     page.wait_for_selector(CARD)
     page.keyboard.press("Escape")
-    # As if the two quiet minutes were over: it asks again, on this page, on the next, and in another tab.
+    # As if the two quiet minutes were over: the script asks again, on this page, on the next, and in another tab.
     calm = "localStorage.shopSignals = JSON.stringify({ ...JSON.parse(localStorage.shopSignals), quiet: 0, asked: 1 })"
     for place in (page, page, context.new_page()):
         before = asked.times
         if place is not page or before > 1:
             place.goto(f"{shop.url}/products/next")
-        place.evaluate(calm)
-        place.bring_to_front()
-        place.click("#one")
-        asked.wait(place, before + 1)
-        place.wait_for_timeout(500)
+        with place.expect_response("**/askai"):
+            place.evaluate(calm)
+            place.bring_to_front()
+            place.click("#one")
+            clock.run(1000)
+        clock.run(1000)
+        assert asked.times > before
         expect(place.locator("storefront-popup")).to_have_count(0)
 
 
-def test_after_one_popup_nothing_is_asked_for_a_while(page: Page, shop: PlainShop, asked: Asked) -> None:
+def test_nothing_is_asked_for_two_minutes_after_a_popup(
+    page: Page, clock: Clock, shop: PlainShop, asked: Asked
+) -> None:
     page.goto(shop.url)
     page.wait_for_selector(CARD)
     page.keyboard.press("Escape")
-    page.click("#one")
-    page.wait_for_timeout(1500)
-
+    for _ in range(11):
+        clock.run(10_000)
+        page.click("#one")
     assert asked.times == 1
+    clock.run(10_000)
+    page.click("#one")
+    clock.run(1000)
+
+    asked.wait(page, 2)
 
 
-def test_it_waits_as_long_as_the_decision_says(page: Page, shop: PlainShop, asked: Asked) -> None:
+def test_the_popup_comes_after_exactly_the_delay_of_the_decision(
+    context: BrowserContext, page: Page, shop: PlainShop, asked: Asked
+) -> None:
     asked.answer["delay_ms"] = 1500
+    shop.attributes = 'data-idle="5"'
+    context.add_init_script("addEventListener('shopSignals:decision', () => (window.decided = true), true)")
+    context.clock.install(time=NOON)
     page.goto(shop.url)
-    asked.wait(page, 1)
-    expect(page.locator("storefront-popup")).to_have_count(0)
-    page.wait_for_selector(CARD)
-    waited = page.evaluate("""() => {
-      const asked = performance.getEntriesByType("resource").find((entry) => entry.name.endsWith("/askai"));
-      return performance.now() - asked.responseEnd;
-    }""")
-    assert waited >= 1500
+    page.wait_for_function("JSON.parse(localStorage.shopSignals).items === 1")  # the cart was read
+    context.clock.pause_at(NOON + 60)  # the script asks, and from here the page's time stands still
+    page.wait_for_function("window.decided", polling=50)
+    popup = page.locator("storefront-popup")
+    context.clock.run_for(1499)
+    assert popup.count() == 0
+    context.clock.run_for(1)
+    expect(popup).to_have_count(1)
+    context.clock.run_for(50)
+    expect(page.locator(CARD)).to_be_visible()
 
 
 COVERS = {
@@ -239,23 +269,29 @@ COVERS = {
 
 
 @pytest.mark.parametrize("cover", COVERS)
-def test_never_over_the_cart_drawer_or_a_dialog(page: Page, shop: PlainShop, asked: Asked, cover: str) -> None:
+def test_the_popup_never_covers_the_cart_drawer_or_a_dialog(
+    page: Page, clock: Clock, shop: PlainShop, asked: Asked, cover: str
+) -> None:
     shop.body, open_it, close_it = COVERS[cover]
-    page.goto(shop.url)
-    page.evaluate(open_it)
-    asked.wait(page, 1)
-    page.wait_for_timeout(700)
+    with page.expect_response("**/askai"):
+        page.goto(shop.url)
+        page.evaluate(open_it)
+        clock.run(100)
+    clock.run(5000)
     expect(page.locator("storefront-popup")).to_have_count(0)
     page.evaluate(close_it)
+    clock.run(1100)
     expect(page.locator(CARD)).to_be_visible()
     page.evaluate(open_it)
+    clock.run(300)
     expect(page.locator(CARD)).to_be_hidden()
     page.evaluate(close_it)
+    clock.run(300)
     expect(page.locator(CARD)).to_be_visible()
 
 
-def test_a_theme_may_draw_its_own(page: Page, shop: PlainShop, asked: Asked, stored: WaitForRecord) -> None:
-    shop.head = """<script>document.addEventListener("shopSignals:popup", (event) => {
+def test_a_theme_can_draw_a_popup_of_its_own(page: Page, shop: PlainShop, asked: Asked, stored: WaitForRecord) -> None:
+    shop.head += """<script>document.addEventListener("shopSignals:popup", (event) => {
       event.preventDefault();
       window.drawn = event.detail.decision.message;
       window.report = event.detail.report;
@@ -268,13 +304,12 @@ def test_a_theme_may_draw_its_own(page: Page, shop: PlainShop, asked: Asked, sto
     stored(session_of(page), ("/", "view", ""), ("/", "popup_shown", ""), ("/", "popup_clicked", ""))
 
 
-def test_a_theme_may_dress_it(page: Page, shop: PlainShop, asked: Asked) -> None:
-    shop.head = """<style>
+def test_a_theme_can_set_colours_font_and_place_of_the_popup(page: Page, shop: PlainShop, asked: Asked) -> None:
+    shop.head += """<style>
       :root { --popup-background: rgb(10, 20, 30); --popup-text: rgb(250, 250, 250); --popup-radius: 0 }
       body { font-family: monospace } storefront-popup { inset-block-end: 90px }</style>"""
     page.goto(shop.url)
-    page.wait_for_selector(CARD)
-    page.wait_for_timeout(500)
+    wait_until_still(page)
 
     style = page.locator(CARD).evaluate(
         "(card) => ['backgroundColor', 'color', 'borderRadius', 'fontFamily'].map((key) => getComputedStyle(card)[key])"
@@ -287,13 +322,14 @@ def test_a_theme_may_dress_it(page: Page, shop: PlainShop, asked: Asked) -> None
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("direction", ["ltr", "rtl"])
-def test_it_stands_in_its_corner(page: Page, shop: PlainShop, asked: Asked, size: str, direction: str) -> None:
-    shop.head = f"<script>document.documentElement.dir = '{direction}'</script>"
+def test_the_popup_stands_in_its_corner_and_its_close_button_is_large_enough(
+    page: Page, shop: PlainShop, asked: Asked, size: str, direction: str
+) -> None:
+    shop.head += f"<script>document.documentElement.dir = '{direction}'</script>"
     asked.answer["message"] = "צריכים עזרה עם ההזמנה?" if direction == "rtl" else "Would you like a hand?"
     page.set_viewport_size(SIZES[size])  # type: ignore[arg-type]
     page.goto(shop.url)
-    page.wait_for_selector(CARD)
-    page.wait_for_timeout(600)
+    wait_until_still(page)
     card, close = page.locator(CARD).bounding_box(), page.locator(CLOSE).bounding_box()
     assert card is not None
     assert close is not None
@@ -310,7 +346,9 @@ def test_it_stands_in_its_corner(page: Page, shop: PlainShop, asked: Asked, size
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_who_wants_less_motion_gets_none(context: BrowserContext, page: Page, shop: PlainShop, asked: Asked) -> None:
+def test_the_popup_does_not_move_where_reduced_motion_is_set(
+    context: BrowserContext, page: Page, shop: PlainShop, asked: Asked
+) -> None:
     page.emulate_media(reduced_motion="reduce")
     page.goto(shop.url)
     page.wait_for_selector(CARD)
@@ -318,7 +356,7 @@ def test_who_wants_less_motion_gets_none(context: BrowserContext, page: Page, sh
     assert page.locator(CARD).evaluate("(card) => getComputedStyle(card).animationName") == "none"
 
 
-def test_clicks_inside_it_are_no_clicks_on_the_page(
+def test_a_click_in_the_popup_is_no_click_on_the_page(
     page: Page, shop: PlainShop, asked: Asked, stored: WaitForRecord
 ) -> None:
     page.goto(shop.url)
@@ -327,38 +365,45 @@ def test_clicks_inside_it_are_no_clicks_on_the_page(
     stored(session_of(page), ("/", "view", ""), ("/", "popup_shown", ""), ("/", "popup_dismissed", ""))
 
 
-def test_switched_off_it_never_asks(page: Page, shop: PlainShop, asked: Asked, link: WeakLink) -> None:
+def test_with_data_ask_off_nothing_is_asked(
+    page: Page, clock: Clock, shop: PlainShop, asked: Asked, link: WeakLink
+) -> None:
     shop.attributes += ' data-ask="off"'
-    page.goto(shop.url)
-    page.click("#one")
-    page.wait_for_timeout(1500)
+    with page.expect_response("**/ingest"):
+        page.goto(shop.url)
+        page.click("#one")
+        clock.run(60_000)
+    clock.run(60_000)
 
     assert link.count("POST", "/ingest") > 0
     assert asked.times == 0
 
 
-def test_it_asks_when_the_mouse_leaves(page: Page, shop: PlainShop, asked: Asked, stored: WaitForRecord) -> None:
+def test_the_script_asks_when_the_mouse_leaves_the_page(
+    page: Page, clock: Clock, shop: PlainShop, asked: Asked, stored: WaitForRecord
+) -> None:
     shop.attributes = 'data-idle="600"'
     page.goto(shop.url)
     session = session_of(page)
+    pass_time(page, "start", 3_600_000)  # at the very beginning of a visit nothing is asked
     page.evaluate("document.dispatchEvent(new MouseEvent('mouseout', { clientX: 300, clientY: -2, bubbles: true }))")
     page.wait_for_selector(CARD)
 
     stored(session, ("/", "view", ""), ("/", "exit_intent", ""), ("/", "popup_shown", ""))
 
 
-def test_it_asks_when_the_cart_changes_and_not_by_the_clock(
-    page: Page, shop: PlainShop, asked: Asked, stored: WaitForRecord
+def test_the_script_asks_when_the_cart_has_changed_and_the_shopper_is_still(
+    page: Page, clock: Clock, shop: PlainShop, asked: Asked, stored: WaitForRecord
 ) -> None:
-    shop.attributes = 'data-idle="600"'
-    shop.head = """<script>window.Shopify = { customerPrivacy: {
-      analyticsProcessingAllowed: () => true, marketingAllowed: () => true } };</script>"""
+    shop.attributes = ""
+    shop.items = 0
     page.goto(shop.url)
     session = session_of(page)
-    page.wait_for_timeout(3000)
-    assert asked.times == 0
+    page.wait_for_function("JSON.parse(localStorage.shopSignals).items === 0")  # the cart was read
+    clock.run(70_000)
+    assert asked.times == 0, "without a sign and without a cart stillness is no moment"
     page.evaluate("fetch('/cart/add.js', { method: 'POST', body: JSON.stringify({ quantity: 2 }) })")
-    page.wait_for_selector(CARD)
+    clock.run_until(page.locator(CARD).count, "a popup is drawn", within_ms=60_000)
     page.click(ACTION)
     page.wait_for_url("**/cart")
 

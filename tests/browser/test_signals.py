@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
+from testing.faults.weak_link import WeakLink
 from testing.gunicorn_server import GunicornServer, wait_until
 from testing.plain_shop import PlainShop
 from testing.unkind_shop import UnkindShop
-from testing.weak_link import WeakLink
-from tests.browser.answers import Answers
-from tests.browser.conftest import session_of
+from tests.browser.answers import CART, Answers
+from tests.browser.conftest import Clock, pass_time, session_of
 
 
 @pytest.fixture
@@ -160,7 +160,7 @@ def test_device_and_leaving_on_a_touch_screen(browser: Browser, shop: UnkindShop
     page = context.new_page()
     shop.body = '<div style="height: 6000px"></div>'
     page.goto(shop.url)
-    session = session_of(page)
+    session = begin_long_ago(page)
     for y in (1500, 3000, 0):
         page.evaluate(f"scrollTo(0, {y})")
         page.wait_for_timeout(500)
@@ -178,28 +178,46 @@ HIDE = """(hidden) => {
 }"""
 
 
+def begin_long_ago(page: Page) -> str:
+    """Let the visit have begun so long ago that questions are allowed; return its id."""
+    session = session_of(page)
+    pass_time(page, "start", 3_600_000)
+    return session
+
+
 def test_coming_back_from_another_tab(
-    context: BrowserContext, page: Page, shop: UnkindShop, service: GunicornServer
+    context: BrowserContext, page: Page, clock: Clock, shop: UnkindShop, service: GunicornServer
 ) -> None:
     answers = Answers(context, show_popup=False)
     page.goto(shop.url)
-    session = session_of(page)
-    page.evaluate(HIDE, True)
-    page.wait_for_timeout(5600)
-    page.evaluate(HIDE, False)
+    session = begin_long_ago(page)
+    for seconds in (3, 6, 11):
+        page.evaluate(HIDE, True)
+        clock.run(seconds * 1000)
+        page.evaluate(HIDE, False)
+        clock.run(1500)
     answers.wait(page, 1)
 
-    assert wait_for(service, session, "presence")[0]["hidden"] >= 5
+    assert [event["hidden"] >= 5 for event in wait_for(service, session, "presence", 2)] == [True, True]
     assert answers.reasons == ["back"]
 
 
-def test_the_same_click_again_and_again(context: BrowserContext, page: Page, shop: UnkindShop) -> None:
+def test_the_fourth_click_on_one_thing_is_a_moment_and_a_changed_cart_counts_anew(
+    context: BrowserContext, page: Page, clock: Clock, shop: UnkindShop
+) -> None:
     answers = Answers(context, show_popup=False)
     page.goto(shop.url)
-    session_of(page)
+    begin_long_ago(page)
     for _ in range(3):
         page.click("#one")
-    page.wait_for_timeout(500)
+    page.wait_for_function("JSON.parse(localStorage.shopSignals).items === 0")
+    page.evaluate("fetch('/cart/add.js', { method: 'POST' }).then((answer) => answer.text())")
+    clock.run_until(
+        lambda: page.evaluate("JSON.parse(localStorage.shopSignals).items") == 1, "the cart is read", within_ms=20_000
+    )
+    for _ in range(3):
+        page.click("#one")
+    clock.run(500)
     assert answers.reasons == []
     page.click("#one")
     answers.wait(page, 1)
@@ -207,60 +225,117 @@ def test_the_same_click_again_and_again(context: BrowserContext, page: Page, sho
     assert answers.reasons == ["again"]
 
 
-def test_leaving_waits_for_nothing(context: BrowserContext, page: Page, shop: UnkindShop) -> None:
+def test_leaving_waits_for_no_gap(context: BrowserContext, page: Page, shop: UnkindShop) -> None:
     answers = Answers(context, show_popup=False)
+    context.add_init_script("addEventListener('shopSignals:decision', () => (window.decided = true), true)")
     page.goto(shop.url)
-    session_of(page)
+    begin_long_ago(page)
     for _ in range(4):
         page.click("#one")
-    answers.wait(page, 1)
-    page.wait_for_timeout(500)
+    page.wait_for_function("window.decided")
     page.evaluate("document.dispatchEvent(new MouseEvent('mouseout', { clientY: -2, bubbles: true }))")
     answers.wait(page, 2)
 
     assert answers.reasons == ["again", "exit"]
 
 
-def test_turning_away_from_a_page_that_was_read(context: BrowserContext, page: Page, shop: UnkindShop) -> None:
+def test_nothing_is_asked_at_the_very_beginning_of_a_visit(
+    context: BrowserContext, page: Page, clock: Clock, shop: UnkindShop
+) -> None:
+    shop.attributes = ""
     answers = Answers(context, show_popup=False)
-    page.goto(f"{shop.url}/policies/shipping-policy")
+    page.goto(shop.url)
     session_of(page)
-    page.wait_for_timeout(10_300)
-    page.goto(f"{shop.url}/products/next")
+    for _ in range(4):
+        page.click("#one")
+    page.evaluate("document.dispatchEvent(new MouseEvent('mouseout', { clientY: -2, bubbles: true }))")
+    clock.run(3000)
+    assert answers.questions == []
+    clock.run(13_000)
+    page.evaluate("document.dispatchEvent(new MouseEvent('mouseout', { clientY: -2, bubbles: true }))")
     answers.wait(page, 1)
+
+    assert answers.reasons == ["exit"]
+
+
+@pytest.mark.parametrize("path", ["/policies/shipping-policy", "/pages/faq", "/search", "/cart"])
+def test_turning_away_from_a_page_that_was_read(
+    context: BrowserContext, page: Page, clock: Clock, shop: UnkindShop, path: str
+) -> None:
+    answers = Answers(context, show_popup=False)
+    page.goto(shop.url + path)
+    begin_long_ago(page)
+    clock.run(10_300)
+    page.goto(f"{shop.url}/products/next")
+    session_of(page)
+    clock.run_until(lambda: answers.questions, "the script asks", within_ms=20_000)
 
     assert answers.reasons == ["turn_away"]
 
 
 def test_a_changed_cart_is_asked_about_when_the_shopper_has_stopped(
-    context: BrowserContext, page: Page, shop: UnkindShop
+    context: BrowserContext, page: Page, clock: Clock, shop: UnkindShop
 ) -> None:
-    shop.attributes = 'data-idle="2"'
+    shop.attributes = ""
     answers = Answers(context, show_popup=False)
     page.goto(shop.url)
     session_of(page)
-    page.wait_for_timeout(400)
+    clock.run_until(
+        lambda: page.evaluate("JSON.parse(localStorage.shopSignals).items") == 0, "the cart is read", within_ms=20_000
+    )
     page.evaluate("fetch('/cart/add.js', { method: 'POST' }).then((answer) => answer.text())")
-    answers.wait(page, 1)
-    answers.wait(page, 2)
+    clock.run_until(lambda: len(answers.questions) == 2, "the script asks twice", within_ms=200_000)
 
     assert answers.reasons == ["cart", "idle"]
 
 
-def test_no_more_than_eight_questions_a_visit(context: BrowserContext, page: Page, shop: UnkindShop) -> None:
-    shop.attributes = 'data-idle="0.05"'
+SIGNS = {
+    "a page of text": "history.pushState({}, '', '/pages/faq')",
+    "a page gone back to": "history.pushState({}, '', '/a'); history.pushState({}, '', '/')",
+    "a size chart": "",
+}
+
+
+@pytest.mark.parametrize("sign", [*SIGNS, None])
+def test_stillness_is_a_moment_only_after_a_sign(
+    context: BrowserContext, page: Page, clock: Clock, shop: UnkindShop, sign: str | None
+) -> None:
+    shop.attributes = ""
+    shop.body = "<button id=size-chart>Sizes</button>"
     answers = Answers(context, show_popup=False)
     page.goto(shop.url)
     session_of(page)
-    for _ in range(14):
-        page.click("#one")
-        page.wait_for_timeout(300)
+    if sign == "a size chart":
+        page.click("#size-chart")
+    elif sign:
+        page.evaluate(SIGNS[sign])
+    for _ in range(70):
+        clock.run(1000)
+    if sign:
+        answers.wait(page, 1)
 
-    assert len(answers.questions) == 8
+    assert set(answers.reasons) == ({"idle"} if sign else set())
+
+
+def test_no_more_than_twenty_questions_a_visit(
+    context: BrowserContext, page: Page, clock: Clock, shop: UnkindShop
+) -> None:
+    shop.attributes = ""
+    answers = Answers(context, show_popup=False)
+    page.goto(shop.url)
+    begin_long_ago(page)
+    for number in range(23):
+        page.evaluate("document.dispatchEvent(new MouseEvent('mouseout', { clientY: -2, bubbles: true }))")
+        if number < 20:
+            answers.wait(page, number + 1)
+        clock.run(300)
+        page.wait_for_function("!JSON.parse(localStorage.shopSignals).open")
+
+    assert len(answers.questions) == 20
 
 
 def test_popup_events_do_not_lengthen_the_visit(context: BrowserContext, page: Page, shop: PlainShop) -> None:
-    shop.attributes = 'data-idle="0.3"'
+    shop.attributes, shop.head, shop.items = 'data-idle="0.3"', CART, 1
     Answers(context)
     page.goto(shop.url)
     page.wait_for_selector("storefront-popup >> #card")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import BrowserContext, Page
 
+from testing.faults.weak_link import WeakLink
 from testing.gunicorn_server import GunicornServer, wait_until
 from testing.plain_shop import PlainShop
 from testing.unkind_shop import UnkindShop
-from testing.weak_link import WeakLink
-from tests.browser.answers import CARD, Answers
+from tests.browser.answers import CARD, CART, Answers
 from tests.browser.conftest import SIZES, WaitForRecord, session_of
 
 LONG = "北海道産の有機栽培じゃがいもと手作りバターの詰め合わせ"
@@ -150,7 +150,7 @@ FUTURE = ["last", "start", "asked", "quiet", "clock"]
 def test_a_stored_moment_in_the_future_counts_as_unknown(
     context: BrowserContext, page: Page, shop: PlainShop, key: str
 ) -> None:
-    shop.attributes = 'data-idle="0.5"'
+    shop.attributes, shop.head, shop.items = 'data-idle="0.5"', CART, 1
     answers = Answers(context, show_popup=False)
     page.goto(shop.url)
     answers.wait(page, 1)
@@ -251,7 +251,7 @@ def test_depth_is_that_of_the_page(
 
 def test_a_small_modal_dialog_covers(context: BrowserContext, page: Page, shop: PlainShop) -> None:
     answers = Answers(context)
-    shop.attributes = 'data-idle="0.3"'
+    shop.attributes, shop.head, shop.items = 'data-idle="0.3"', CART, 1
     shop.body = '<dialog id="d" style="height:20px">Hi</dialog>'
     page.goto(shop.url)
     page.evaluate("d.showModal()")

@@ -7,17 +7,17 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from testing.faults.weak_link import WeakLink
 from testing.gunicorn_server import GunicornServer
 from testing.plain_shop import PlainShop
 from testing.unkind_shop import UnkindShop
-from testing.weak_link import WeakLink
-from tests.browser.answers import ACTION, CARD, CLOSE, Answers
-from tests.browser.conftest import SIZES, Told, WaitForRecord, axe_violations, session_of
+from tests.browser.answers import ACTION, CARD, CART, CLOSE, Answers
+from tests.browser.conftest import SIZES, Console, WaitForRecord, axe_violations, session_of
 
 
 @pytest.fixture
 def shop(shop: PlainShop) -> PlainShop:
-    shop.attributes = 'data-idle="0.3"'
+    shop.attributes, shop.head, shop.items = 'data-idle="0.3"', CART, 1
     return shop
 
 
@@ -62,7 +62,7 @@ CONTRAST = """(selector) => {
 @pytest.mark.parametrize("ground", GROUNDS)
 def test_text_and_ground_are_a_pair(context: BrowserContext, page: Page, shop: PlainShop, ground: str) -> None:
     Answers(context, action={"label": "How returns work", "opens": "/policies/refund-policy"})
-    shop.head = f"<style>{GROUNDS[ground]}</style>"
+    shop.head += f"<style>{GROUNDS[ground]}</style>"
     page.goto(shop.url)
     page.wait_for_selector(ACTION)
 
@@ -137,6 +137,7 @@ def test_the_button_opens_what_the_message_says(
 ) -> None:
     Answers(context, action=action)
     with UnkindShop(link.url, root="/fr-ca", attributes='data-idle="0.5"') as shop:
+        shop.items = 1
         shop.codes = [{"code": "OLD", "applicable": True}, {"code": "NO", "applicable": False}]
         page.goto(shop.url + "/products/x?a=1")
         page.wait_for_selector(ACTION)
@@ -164,7 +165,7 @@ def test_a_chat_is_opened_by_an_event(
     context: BrowserContext, page: Page, shop: PlainShop, stored: WaitForRecord
 ) -> None:
     Answers(context, action={"label": "Ask us", "opens": "event:open-chat"})
-    shop.head = "<script>addEventListener('open-chat', () => (window.chat = true))</script>"
+    shop.head += "<script>addEventListener('open-chat', () => (window.chat = true))</script>"
     page.goto(shop.url)
     page.click(ACTION)
 
@@ -239,6 +240,7 @@ def test_a_dropped_popup_says_why(
     act, action = DROPS[why]
     answers = Answers(context, delay_ms=2500, **({"action": action} if action else {}))
     with UnkindShop(link.url, attributes='data-idle="0.6"') as shop:
+        shop.items = 1
         if why == "theme":
             shop.head += (
                 "<script>document.addEventListener('shopSignals:decision', (event) => event.preventDefault())</script>"
@@ -289,7 +291,7 @@ def test_a_swipe_closes_it(context: BrowserContext, page: Page, shop: PlainShop,
 
 
 def test_a_preview_is_drawn_and_not_recorded(
-    context: BrowserContext, page: Page, shop: PlainShop, link: WeakLink, told: Told
+    context: BrowserContext, page: Page, shop: PlainShop, link: WeakLink, console: Console
 ) -> None:
     answers = Answers(context)
     shop.attributes = 'data-consent="wait"'
@@ -302,7 +304,7 @@ def test_a_preview_is_drawn_and_not_recorded(
     assert answers.questions == [{"session": "previewing", "preview": "free-returns", "language": "en"}]
     assert link.count("POST", "/ingest") == 0
     assert page.evaluate("Object.keys(localStorage)") == []
-    assert told.lines == []
+    assert console.lines == []
 
 
 def test_a_preview_of_an_unknown_message_shows_nothing(page: Page, shop: PlainShop, link: WeakLink) -> None:

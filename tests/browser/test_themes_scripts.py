@@ -7,17 +7,18 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import BrowserContext, Page
 
+from testing.faults.weak_link import WeakLink
 from testing.plain_shop import PlainShop
 from testing.unkind_shop import CONSENT, SWAP_BODY, UnkindShop
-from testing.weak_link import WeakLink
-from tests.browser.answers import CARD, Answers
-from tests.browser.conftest import Told, WaitForRecord, session_of
+from tests.browser.answers import CARD, CART, Answers
+from tests.browser.conftest import Console, WaitForRecord, session_of
 
 
 @pytest.fixture
 def unkind(link: WeakLink, request: pytest.FixtureRequest) -> Iterator[UnkindShop]:
     """A shop with the habits that the test is parametrised with."""
     with UnkindShop(link.url, *request.param, attributes='data-idle="0.5"') as made:
+        made.items = 1
         yield made
 
 
@@ -37,7 +38,7 @@ HABITS = [
 
 @pytest.mark.parametrize("unkind", HABITS, ids="+".join, indirect=True)
 def test_events_are_stored_and_popups_come(
-    context: BrowserContext, page: Page, unkind: UnkindShop, link: WeakLink, stored: WaitForRecord, told: Told
+    context: BrowserContext, page: Page, unkind: UnkindShop, link: WeakLink, stored: WaitForRecord, console: Console
 ) -> None:
     answers = Answers(context)
     page.goto(unkind.url)
@@ -56,7 +57,7 @@ def test_events_are_stored_and_popups_come(
         ("/products/next", "view", ""),
     )
     assert link.count("OPTIONS") == 0
-    assert told.lines == []
+    assert console.lines == []
 
 
 @pytest.mark.parametrize("consent", CONSENT)
@@ -154,7 +155,9 @@ ROUTERS = {
 
 
 @pytest.mark.parametrize("router", ROUTERS)
-def test_every_router_makes_views(page: Page, shop: PlainShop, stored: WaitForRecord, told: Told, router: str) -> None:
+def test_every_router_makes_views(
+    page: Page, shop: PlainShop, stored: WaitForRecord, console: Console, router: str
+) -> None:
     shop.head = f"""<script>window.early = history.pushState; {SWAP_BODY}
       if (window.navigation) navigation.addEventListener("navigate", (event) => event.canIntercept &&
         event.userInitiated === false && event.navigationType === "push" && event.intercept());</script>"""
@@ -165,7 +168,7 @@ def test_every_router_makes_views(page: Page, shop: PlainShop, stored: WaitForRe
     page.click("#one")
 
     stored(session, ("/", "view", ""), ("/products/vase", "view", "history"), ("/products/vase", "click", "#one"))
-    assert told.lines == []
+    assert console.lines == []
 
 
 def test_a_router_without_the_navigation_api_makes_views(page: Page, link: WeakLink, stored: WaitForRecord) -> None:
@@ -178,8 +181,8 @@ def test_a_router_without_the_navigation_api_makes_views(page: Page, link: WeakL
 
 def test_a_popup_survives_an_exchanged_body(context: BrowserContext, page: Page, shop: PlainShop) -> None:
     Answers(context)
-    shop.attributes = 'data-idle="0.3"'
-    shop.head = f"<script>{SWAP_BODY}</script>"
+    shop.attributes, shop.items = 'data-idle="0.3"', 1
+    shop.head = f"{CART}<script>{SWAP_BODY}</script>"
     page.goto(shop.url)
     page.wait_for_selector(CARD)
     page.evaluate("window.visit('/products/vase')")
@@ -199,7 +202,7 @@ TAGS = {
 
 @pytest.mark.parametrize("tag", TAGS)
 def test_every_way_of_loading_it_works(
-    page: Page, shop: PlainShop, link: WeakLink, stored: WaitForRecord, told: Told, tag: str
+    page: Page, shop: PlainShop, link: WeakLink, stored: WaitForRecord, console: Console, tag: str
 ) -> None:
     shop.service = "about:blank#"
     page.route("about:blank*", lambda route: route.fulfill(body=""))
@@ -211,7 +214,7 @@ def test_every_way_of_loading_it_works(
     page.click("#one")
 
     stored(session, ("/", "view", ""), ("/", "click", "#one"))
-    assert told.lines == []
+    assert console.lines == []
 
 
 @pytest.mark.parametrize(

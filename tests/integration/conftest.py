@@ -1,4 +1,4 @@
-"""Servers and applications for the tests of the whole: each with a session file of its own, ended with its test."""
+"""Servers and applications for the integration tests, each with a session file of its own."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ADMIN_TOKEN = "the-owner's-token-of-the-tests"
 
 
 class StartServer(Protocol):
-    """Start a server that ends with the test; see GunicornServer for what it takes."""
+    """Starts a server that ends with the test; see GunicornServer for the arguments."""
 
     def __call__(
         self, *, workers: int = 2, env: dict[str, str] | None = None, args: tuple[str, ...] = ()
@@ -50,7 +50,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GunicornServer]
 
 @pytest.fixture(autouse=True)
 def _logging_as_it_was() -> Iterator[None]:
-    """create_app sends the root logger's lines to standard error; pytest's own handlers come back after the test."""
+    """Restore pytest's handlers after the test: create_app sends the root logger's lines to standard error."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield
@@ -60,16 +60,16 @@ def _logging_as_it_was() -> Iterator[None]:
 
 @pytest.fixture
 def make_app(tmp_path: Path) -> MakeApp:
-    """Make the application in this process; takes Config's fields, and `store` and `advisor`."""
+    """Returns the application in this process; the arguments are fields of Config, `store` and `engine`."""
 
-    def make(*, store: Any = None, advisor: Any = None, **settings: Any) -> Flask:
+    def make(*, store: Any = None, engine: Any = None, **settings: Any) -> Flask:
         config = Config(**{"storage_file": tmp_path / "sessions.json", "admin_token": ADMIN_TOKEN, **settings})
-        return create_app(config, store=store, advisor=advisor)
+        return create_app(config, store=store, engine=engine)
 
     return make
 
 
 @pytest.fixture
 def client(make_app: MakeApp) -> FlaskClient:
-    """A client of an application with default settings and ADMIN_TOKEN."""
+    """A client of the application with default settings and ADMIN_TOKEN."""
     return make_app().test_client()

@@ -1,4 +1,4 @@
-"""One shopper's story with the example file: what is shown, when, in which language, and what is kept of it."""
+"""Whole visits with the example file: what is shown, when, in which language, and what the decision log keeps."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from testing.advice import (
     NOON,
     ROOT,
     Desk,
+    FixedShop,
     ScriptedModel,
     check_answer,
     desk,
@@ -25,14 +26,19 @@ from testing.advice import (
     example_shop,
     with_event,
 )
-from testing.fake_groq import FakeGroq, good_choice
+from testing.fake_groq import FakeGroq, good_proposal
 from tests.integration.conftest import MakeApp
-from tracker.decisions import log as ledger
+from tracker.decisions.case import Case
+from tracker.decisions.decision import Shown, Silence
 from tracker.decisions.eligibility import Holdout
-from tracker.decisions.messages import PopupLimits
-from tracker.llm.model import ModelTimeoutError
+from tracker.decisions.engine import Engine
+from tracker.decisions.log import entry as entry_module
+from tracker.decisions.log.session_log import KEPT
+from tracker.decisions.shop.shop import FrequencyCaps, Shop
+from tracker.llm.port import ModelTimeoutError
 from tracker.sessions.merge import merge_sessions
-from tracker.sessions.model import Event
+from tracker.sessions.model import Event, ShopperSession
+from tracker.sessions.store import UnknownSessionError
 from tracker.storage.json_file import JsonFileStore
 
 FREE_RETURNS = "Free returns within 30 days."
@@ -52,7 +58,7 @@ DOCUMENT_BODY: dict[str, Any] = {
 
 
 def act(table: Desk, kind: str, page: str = "/cart", **keys: Any) -> None:
-    """Let the shopper do something now."""
+    """Store one more act of the shopper, at the clock's time."""
     table.store.update(
         ANNA, lambda stored: with_event(stored or documents_session(), kind, table.clock(), page, **keys)
     )
@@ -69,27 +75,38 @@ def ask_over_http(client: FlaskClient) -> Any:
 # --- the document's example -------------------------------------------------------------------------------------------
 
 
-def test_the_documents_example_is_told_of_free_returns_by_the_rules(make_app: MakeApp) -> None:
+def test_the_rules_show_the_original_documents_session_the_free_returns(make_app: MakeApp) -> None:
     answer = ask_over_http(make_app(shop_file=ROOT / "shop.example.toml").test_client())
     assert (answer["show_popup"], answer["category"], answer["message"]) == (True, "info", FREE_RETURNS)
     assert (answer["source"], answer["trigger"]) == ("rules", "items_in_cart")
 
 
 @pytest.mark.parametrize("mode", ["good", "failed generation"])
-def test_the_documents_example_is_told_of_free_returns_by_a_model_that_picks_it(make_app: MakeApp, mode: str) -> None:
+def test_a_model_shows_the_original_documents_session_the_free_returns(make_app: MakeApp, mode: str) -> None:
     with FakeGroq(mode) as groq:
         app = make_app(shop_file=ROOT / "shop.example.toml", groq_api_key="gsk_test", groq_base_url=groq.base_url)
         answer = ask_over_http(app.test_client())
     assert (answer["show_popup"], answer["category"], answer["message"]) == (True, "info", FREE_RETURNS)
     assert (answer["source"], groq.calls) == ("groq", 1)
-    assert groq.requests[0].data["may_say"] == ["free-returns", "welcome-10", "chat"]
+    assert groq.requests[0].data["may_say"] == ["free-returns", "shipping", "size-advice", "welcome-10", "chat"]
 
 
-def test_without_a_file_the_documents_example_is_only_offered_help(make_app: MakeApp, tmp_path: Path) -> None:
+def test_without_a_file_the_original_documents_session_is_only_offered_help(make_app: MakeApp, tmp_path: Path) -> None:
     client = make_app(shop_file=tmp_path / "none.toml").test_client()
     client.post("/ingest", json=DOCUMENT_BODY)
     answer = client.post("/askai", data=ANNA).get_json()
-    assert (answer["show_popup"], answer["message"]) == (True, "Would you like some help with your order?")
+    assert (answer["show_popup"], answer["message"]) == (True, "Would you like to see your cart again?")
+
+
+def test_the_built_in_help_leads_back_to_the_cart_from_any_other_page() -> None:
+    def message_on(page: str) -> str | None:
+        table = desk(shop=Shop())
+        act(table, "view", page=page, visit=1)
+        case = Case.of(table.session(), Shop(), NOON)
+        return next((message.id for message in case.messages), None)
+
+    assert message_on("/products/xyz") == "help"
+    assert message_on("/cart") is None
 
 
 def test_a_changed_file_changes_the_answer_without_a_restart(make_app: MakeApp, tmp_path: Path) -> None:
@@ -105,51 +122,65 @@ def test_a_changed_file_changes_the_answer_without_a_restart(make_app: MakeApp, 
     assert again["message"] in ("", "We weave it at home."), "never what the file no longer says"
 
 
-# --- limits -----------------------------------------------------------------------------------------------------------
+# --- frequency caps ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("model", [None, good_choice])
-def test_a_busy_shopper_sees_no_more_popups_than_the_shop_allows_with_its_minutes_between(
+@pytest.mark.parametrize("model", [None, good_proposal])
+def test_a_busy_shopper_sees_no_more_popups_than_the_caps_allow(
     model: Callable[..., Any] | None,
 ) -> None:
     table = desk(model=None if model is None else ScriptedModel())
     shown: list[int] = []
     for _ in range(720):
-        if table.ask().decision.show_popup:
+        if isinstance(table.ask(), Shown):
             shown.append(table.clock())
         table.clock.move(seconds=5)
         act(table, "click")
-    assert len(shown) == table.shop.shop.limits.popups_per_session == 2
+    assert len(shown) == table.shop.shop.caps.popups_per_session == 2
     assert shown[1] - shown[0] >= 10 * MINUTE
 
 
-def test_the_original_script_which_asks_every_five_seconds_shows_a_popup_once() -> None:
+def test_a_script_that_asks_every_five_seconds_shows_a_popup_once() -> None:
     table = desk()
     shown = []
     for _ in range(24):
-        shown.append(table.ask().decision.show_popup)
+        shown.append(isinstance(table.ask(), Shown))
         table.clock.move(seconds=5)
     assert shown == [True] + [False] * 23
 
 
-def test_an_answer_that_got_lost_can_be_fetched_again_and_counts_once() -> None:
+def test_a_lost_answer_can_be_fetched_again_and_counts_once() -> None:
     table = desk()
     first = table.ask()
     table.clock.move(seconds=2)
     second = table.ask()
-    assert (second.source, second.decision) == ("cache", first.decision)
-    stored = table.store.get(ANNA)
-    assert stored is not None
-    assert ledger.shown(stored) == 1
+    assert (second.origin.source, second.fields()) == ("cache", first.fields())
+    assert table.log().shown == 1
 
 
-def test_no_minutes_between_is_not_the_same_popup_for_ever() -> None:
-    shop = example_shop(limits=PopupLimits(popups_per_session=5, minutes_between=0))
+def test_a_popup_whose_logged_text_is_not_in_the_file_is_not_shown_again() -> None:
+    table = desk()
+    first = table.ask()
+    assert isinstance(first, Shown)
+    record = table.session().to_record()
+    record["decisions"]["entries"][0]["message"] = "90% off everything today"
+    table.store.put(ShopperSession.from_record(record))
+    table.clock.move(seconds=2)
+    assert "90%" not in table.ask().fields()["message"]
+
+
+def test_a_decision_about_an_unknown_session_is_an_error_of_the_domain() -> None:
+    with pytest.raises(UnknownSessionError):
+        desk().ask("nobody-0001")
+
+
+def test_zero_minutes_between_popups_does_not_repeat_one_popup_for_ever() -> None:
+    shop = example_shop(caps=FrequencyCaps(popups_per_session=5, minutes_between=0))
     for model in (None, ScriptedModel()):
         table = desk(shop=shop, model=model)
         shown = 0
         for _ in range(200):
-            shown += table.ask().decision.show_popup
+            shown += isinstance(table.ask(), Shown)
             table.clock.move(seconds=10)
             act(table, "click")
         assert 1 <= shown <= 5
@@ -158,11 +189,11 @@ def test_no_minutes_between_is_not_the_same_popup_for_ever() -> None:
 def test_a_shopper_who_does_nothing_after_a_popup_sees_no_second_one() -> None:
     for model in (None, ScriptedModel()):
         table = desk(model=model)
-        shown = [table.ask().decision.show_popup]
+        shown = [isinstance(table.ask(), Shown)]
         act(table, "popup_shown")
         for _ in range(60):
             table.clock.move(minutes=1)
-            shown.append(table.ask().decision.show_popup)
+            shown.append(isinstance(table.ask(), Shown))
         assert shown.count(True) == 1
 
 
@@ -172,54 +203,45 @@ def test_a_shopper_who_does_nothing_after_a_popup_sees_no_second_one() -> None:
         (lambda table: act(table, "popup_dismissed"), "dismissed"),
         (lambda table: act(table, "popup_clicked"), "popup_clicked"),
         (lambda table: act(table, "checkout_started"), "checkout"),
-        (lambda table: act(table, "click", href="/checkout"), "checkout"),
+        (lambda table: act(table, "click", href="/checkout"), "to_checkout"),
         (lambda table: act(table, "checkout_completed"), "bought"),
         (lambda table: act(table, "view", page="/account/orders"), "excluded_page"),
         (lambda table: act(table, "view", page="/de/pages/contact"), "excluded_page"),
-        (lambda table: table.store.update(ANNA, lambda one: replace(one or documents_session(), items_in_cart=0)), ""),
+        (lambda table: act(table, "add_to_cart", items=7, was=6), "still_shopping"),
     ],
 )
-def test_what_the_shopper_does_silences_even_a_model_that_would_speak(
+def test_acts_that_end_eligibility_keep_the_model_from_being_asked(
     happens: Callable[[Desk], Any], trigger: str
 ) -> None:
     table = desk(model=ScriptedModel())
     happens(table)
     table.clock.move(seconds=1)
-    advice = table.ask()
-    assert (advice.decision.show_popup, advice.source) == (False, "gate")
-    assert advice.decision.trigger == (trigger or "cart_emptied")
+    decision = table.ask()
+    assert isinstance(decision, Silence)
+    assert decision.origin.source == "gate"
+    assert decision.trigger == trigger
     assert table.model is not None
     assert table.model.calls == 0
-
-
-def test_a_cart_that_was_emptied_without_a_click_is_not_abandoned() -> None:
-    events: dict[str, list[Event]] = {"/cart": [{"type": "view", "ts": NOON - n} for n in range(3, 0, -1)]}
-    table = desk(documents_session(events=events), model=ScriptedModel('{"show_popup": false}'))
-    table.ask()
-    table.store.update(ANNA, lambda stored: replace(stored or documents_session(), items_in_cart=0))
-    assert table.ask().decision.trigger == "cart_emptied"
 
 
 # --- holdout, offers, languages ---------------------------------------------------------------------------------------
 
 
-def test_the_holdout_is_never_shown_anything_is_recorded_and_costs_nothing() -> None:
+def test_the_holdout_is_shown_nothing_is_logged_and_makes_no_call() -> None:
     ids = [f"session-{n:04}" for n in range(1000)]
     table = desk(*(documents_session(session=one) for one in ids), model=ScriptedModel(), holdout=Holdout(percent=20))
     answers = {one: table.ask(one) for one in ids}
-    held = {one for one, advice in answers.items() if advice.decision.trigger == "holdout"}
+    held = {one for one, decision in answers.items() if decision.trigger == "holdout"}
     assert 150 <= len(held) <= 250
-    assert not any(answers[one].decision.show_popup for one in held)
-    assert all(answers[one].decision.show_popup for one in set(ids) - held)
+    assert not any(isinstance(answers[one], Shown) for one in held)
+    assert all(isinstance(answers[one], Shown) for one in set(ids) - held)
     assert table.model is not None
     assert table.model.calls == len(ids) - len(held)
     for one in held:
-        stored = table.store.get(one)
-        assert stored is not None
-        [entry] = ledger.entries(stored)
-        assert (entry["source"], entry["trigger"], entry["show"]) == ("gate", "holdout", False)
+        [entry] = table.log(one).entries
+        assert (entry.source, entry.trigger, entry.popup) == ("gate", "holdout", None)
     table.clock.move(minutes=30)
-    assert {one for one in ids if table.ask(one).decision.trigger == "holdout"} == held
+    assert {one for one in ids if table.ask(one).trigger == "holdout"} == held
 
 
 def at(day: str) -> int:
@@ -236,61 +258,72 @@ def at(day: str) -> int:
         ("2026-06-01T12:00:00", [{"type": "view", "ts": 1, "visit": 2}], False),
     ],
 )
-def test_an_offer_is_made_only_while_it_is_valid_and_to_whom_it_is_for(
-    moment: str, events: list[Event], made: bool
-) -> None:
-    insists = ScriptedModel(lambda request: json.dumps(good_choice(request, pick="welcome-10")))
+def test_an_offer_is_made_only_on_its_days_and_to_its_shoppers(moment: str, events: list[Event], made: bool) -> None:
+    insists = ScriptedModel(lambda request: json.dumps(good_proposal(request, pick="welcome-10")))
     for model in (None, insists):
         session = documents_session(updated_at=at(moment) - 200_000)
         table = desk(replace(session, events={**session.events, "/": [*events, *session.events["/"]]}), model=model)
         table.clock.now = at(moment)
-        advice = table.ask()
-        is_offer = advice.sentence is not None and advice.sentence.id == "welcome-10"
+        decision = table.ask()
+        is_offer = isinstance(decision, Shown) and decision.message.id == "welcome-10"
         assert is_offer == made
-        assert ("WELCOME10" in advice.decision.message) == made
+        assert ("WELCOME10" in decision.fields()["message"]) == made
 
 
 @pytest.mark.parametrize(
     ("locale", "message"),
-    [("de-AT", "Kostenlose Rückgabe innerhalb von 30 Tagen."), ("en-US", FREE_RETURNS), ("ja-JP", FREE_RETURNS)],
+    [("de-AT", "Kostenlose Rückgabe innerhalb von 30 Tagen."), ("en-US", FREE_RETURNS), ("ja-JP", "")],
 )
-def test_a_shopper_is_spoken_to_in_the_language_of_the_browser(locale: str, message: str) -> None:
+def test_the_text_is_in_the_language_of_the_browser(locale: str, message: str) -> None:
     for model in (None, ScriptedModel()):
         table = desk(model=model)
         act(table, "view", page="/", locale=locale)
-        assert table.ask().decision.message == message
+        assert table.ask().fields()["message"] == message
 
 
-def test_a_models_opening_stands_before_the_owners_sentence_and_a_bad_one_is_vetoed_and_recorded() -> None:
+def test_a_models_opening_precedes_the_owners_message_and_a_bad_one_is_vetoed_and_logged() -> None:
     shop = example_shop(wording="model")
-    good = ScriptedModel(lambda request: json.dumps(good_choice(request, opening="Hi there, can we help you?")))
-    assert desk(shop=shop, model=good).ask().decision.message == f"Hi there, can we help you? {FREE_RETURNS}"
+    good = ScriptedModel(lambda request: json.dumps(good_proposal(request, opening="Hi there, can we help you?")))
+    assert desk(shop=shop, model=good).ask().fields()["message"] == f"Hi there, can we help you? {FREE_RETURNS}"
     bad = desk(
-        shop=shop, model=ScriptedModel(lambda request: json.dumps(good_choice(request, opening="90% off, only now!")))
+        shop=shop, model=ScriptedModel(lambda request: json.dumps(good_proposal(request, opening="90% off, only now!")))
     )
-    advice = bad.ask()
-    assert (advice.decision.show_popup, advice.decision.message) == (False, "")
-    stored = bad.store.get(ANNA)
-    assert stored is not None
-    [entry] = ledger.entries(stored)
-    assert entry["veto"] == "the model's opening holds a number, sign or symbol"
-    assert entry["model"]["opening"] == "90% off, only now!", "for the owner to see"
+    decision = bad.ask()
+    assert isinstance(decision, Silence)
+    assert decision.fields()["message"] == ""
+    [entry] = bad.log().entries
+    assert entry.veto == "the model's opening holds a number, sign or symbol"
+    assert entry.call is not None
+    assert entry.call.proposal is not None
+    assert entry.call.proposal.opening == "90% off, only now!", "for the owner to see"
 
 
-# --- the ledger -------------------------------------------------------------------------------------------------------
+# --- the decision log -------------------------------------------------------------------------------------------------
 
-_ALWAYS = {"at", "source", "trigger", "show", "reason", "confidence", "seen", "shop", "signals"}
+_ALWAYS = {
+    "at",
+    "source",
+    "trigger",
+    "show",
+    "reason",
+    "confidence",
+    "seen",
+    "shop",
+    "signals",
+    "why",
+    "signs",
+    "noted",
+}
 _POPUP = {"pick", "message", "category", "delayMs"}
 
 
-def test_entries_are_as_documented() -> None:
+def test_log_entries_have_the_documented_keys() -> None:
     def entry_of(table: Desk) -> Any:
         table.ask()
-        stored = table.store.get(ANNA)
-        assert stored is not None
-        assert stored.decisions.keys() <= {"entries", "shown", "lastShown", "lastAsked", "askingUntil"}
-        assert ledger.asking_until(stored) == 0
-        entry = ledger.entries(stored)[-1]
+        stored = table.session()
+        assert stored.decisions.keys() <= {"entries", "shown", "lastShown", "lastAsked", "asked", "askingUntil"}
+        assert table.log().asking_until_ms == 0
+        entry = stored.decisions["entries"][-1]
         assert entry["signals"].keys() == {"stage", "items", "dwell", "pages", "hesitating"}
         return entry
 
@@ -314,11 +347,11 @@ def test_entries_are_as_documented() -> None:
     invalid = entry_of(desk(model=ScriptedModel("nonsense")))
     assert invalid["fault"] == "invalid"
     assert invalid["model"].keys() == {"name", "ms", "promptTokens", "completionTokens"}
-    for line in ledger.__doc__ or "", json.dumps(by_model):
+    for line in entry_module.__doc__ or "", json.dumps(by_model):
         assert "promptTokens" in line
 
 
-def test_the_ledger_stays_bounded_and_a_repeated_answer_is_written_once() -> None:
+def test_the_decision_log_stays_bounded_and_a_repeated_decision_is_written_once() -> None:
     table = desk(documents_session(items_in_cart=0))
     for _ in range(100):
         table.ask()
@@ -326,13 +359,11 @@ def test_the_ledger_stays_bounded_and_a_repeated_answer_is_written_once() -> Non
     assert table.store.writes == 1
     for n in range(100):
         table.store.update(ANNA, lambda one, n=n: replace(one or documents_session(), items_in_cart=n % 2))  # type: ignore[misc]
-        act(table, "click")
+        act(table, "click", page="/account/orders" if n % 2 else "/cart")
         table.ask()
         table.clock.move(minutes=20)
-    stored = table.store.get(ANNA)
-    assert stored is not None
-    assert len(ledger.entries(stored)) == ledger.KEPT
-    assert len(json.dumps(stored.decisions)) < 12_000
+    assert len(table.log().entries) == KEPT
+    assert len(json.dumps(table.session().decisions)) < 12_000
 
 
 def test_decisions_survive_later_ingests_and_asking_changes_nothing_else(make_app: MakeApp, tmp_path: Path) -> None:
@@ -350,12 +381,11 @@ def test_decisions_survive_later_ingests_and_asking_changes_nothing_else(make_ap
     assert after["decisions"] == asked["decisions"]
 
 
-def test_no_merge_loses_decisions(tmp_path: Path) -> None:
+def test_a_merge_of_sessions_loses_no_decision(tmp_path: Path) -> None:
     store = JsonFileStore(tmp_path / "sessions.json")
     asked = desk()
     asked.ask()
-    with_decisions = asked.store.get(ANNA)
-    assert with_decisions is not None
+    with_decisions = asked.session()
     for first, second in ((with_decisions, documents_session()), (documents_session(), with_decisions)):
         store.delete(ANNA)
         for one in (first, second):
@@ -365,7 +395,7 @@ def test_no_merge_loses_decisions(tmp_path: Path) -> None:
         assert merged.decisions == with_decisions.decisions
 
 
-def test_asking_moves_no_session_in_the_owners_list(make_app: MakeApp) -> None:
+def test_asking_does_not_reorder_the_owners_list(make_app: MakeApp) -> None:
     from tests.integration.conftest import ADMIN_TOKEN
 
     app = make_app(shop_file=ROOT / "shop.example.toml")
@@ -397,14 +427,18 @@ def test_asking_moves_no_session_in_the_owners_list(make_app: MakeApp) -> None:
 def test_a_session_deleted_while_it_is_decided_about_does_not_come_back(asks: bool) -> None:
     def deletes_and_answers(request: dict[str, Any]) -> str:
         table.store.delete(ANNA)
-        return json.dumps(good_choice(request))
+        return json.dumps(good_proposal(request))
+
+    class DeletingShop(FixedShop):
+        def current(self) -> Shop:
+            table.store.delete(ANNA)
+            return super().current()
 
     table = desk(model=ScriptedModel(deletes_and_answers) if asks else None)
-    session = documents_session()
-    if not asks:
-        table.store.delete(ANNA)
+    engine = table.engine if asks else Engine(table.store, DeletingShop(), clock=table.clock)
 
-    advice = table.advisor.advise(session)
+    decision = engine.advise(ANNA)
 
-    assert (advice.decision.show_popup, advice.decision.trigger) == (False, "deleted")
+    assert isinstance(decision, Silence)
+    assert decision.trigger == "deleted"
     assert table.store.get(ANNA) is None

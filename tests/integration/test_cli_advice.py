@@ -1,4 +1,4 @@
-"""What the owner asks of the advice at a terminal: flask shop check, flask explain, flask replay, flask ask."""
+"""The owner's commands about decisions: flask explain, flask backtest, flask ask."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def lines(app: Flask, *arguments: object) -> list[Any]:
 
 
 def visit(app: Flask, session: str, items: int, times: dict[str, int], *events: tuple[str, int, str]) -> None:
-    """Report (page, seconds ago, type) of a visit, then ask about it."""
+    """Post the events (page, seconds ago, type) of a visit, then ask about it."""
     now = now_ms()
     by_page: dict[str, list[dict[str, Any]]] = {}
     for page, ago, kind in events:
@@ -52,7 +52,7 @@ def visit(app: Flask, session: str, items: int, times: dict[str, int], *events: 
     assert client.post("/askai", data=session).status_code == 200
 
 
-def test_explain_tells_the_story_of_a_visit_and_its_decision(app: Flask) -> None:
+def test_explain_prints_the_story_of_a_visit_and_its_decision(app: Flask) -> None:
     visit(app, "bouncer-0001", 0, {"/": 4_000}, ("/", 5, "view"))
     bouncer = run(app, "explain", "bouncer-0001").stdout
     assert "looked at one page: 1 event on 1 page in 4 s, 0 in the cart" in bouncer
@@ -67,7 +67,8 @@ def test_explain_tells_the_story_of_a_visit_and_its_decision(app: Flask) -> None
     visit(app, "hesitator-01", 3, {"/cart": 90_000}, *twice)
     hesitator = run(app, "explain", "hesitator-01").stdout
     assert "They hesitate" in hesitator
-    assert f'showed "{OFFER}" (by the local rules: hesitation)' in hesitator
+    undrawn = "but no browser reported that it was drawn"
+    assert f'decided for "{OFFER}", {undrawn} (by the local rules: hesitation)' in hesitator
 
     visit(
         app, "buyer-000001", 0, {"/cart": 60_000}, ("/cart", 60, "add_to_cart"), ("/checkout", 5, "checkout_completed")
@@ -86,7 +87,7 @@ def test_explain_tells_the_story_of_a_visit_and_its_decision(app: Flask) -> None
     assert facts["decisions"]["entries"][0]["show"] is True
 
 
-def test_explain_tells_what_the_model_said_and_cost_and_why_it_failed(make_app: MakeApp, shop_file: Path) -> None:
+def test_explain_prints_the_models_proposal_its_cost_and_its_failures(make_app: MakeApp, shop_file: Path) -> None:
     with FakeGroq() as groq:
         settings: dict[str, Any] = {"shop_file": shop_file, "groq_api_key": "key", "groq_base_url": groq.base_url}
         app = make_app(**settings, model_cool_down=0)
@@ -101,40 +102,60 @@ def test_explain_tells_what_the_model_said_and_cost_and_why_it_failed(make_app: 
     assert "the rules decided, for the model could not be reached" in run(app, "explain", "failed-00001").stdout
 
 
-def test_nobody_asked_yet(app: Flask) -> None:
+def test_explain_of_a_session_that_nobody_asked_about_and_of_an_unknown_one(app: Flask) -> None:
     app.test_client().post("/ingest", json={"session": "unasked-0001", "events": {"/": [{"type": "view", "ts": 1}]}})
     assert "Nobody asked yet" in run(app, "explain", "unasked-0001").stdout
     assert "No session nobody-0001 is stored." in run(app, "explain", "nobody-0001", expect=1).stderr
 
 
-def test_replay_shows_what_another_file_would_change_and_changes_nothing(app: Flask, shop_file: Path) -> None:
+def test_backtest_prints_what_another_file_would_change_and_stores_nothing(app: Flask, shop_file: Path) -> None:
     visit(app, "in-cart-0001", 7, {"/cart": 133_000}, ("/cart", 60, "view"))
     visit(app, "bouncer-0001", 0, {"/": 4_000}, ("/", 5, "view"))
     before = [run(app, "sessions", "show", name, "--json").stdout for name in ("in-cart-0001", "bouncer-0001")]
-    assert "0 of 2 sessions would be answered otherwise" in run(app, "replay").stdout
+    assert "0 of 2 decisions would be different." in run(app, "backtest").stdout
 
     shop_file.write_text(shop_file.read_text("utf-8").replace('id = "free-returns"', 'id = "returns"'), "utf-8")
-    replayed = run(app, "replay").stdout
-    assert "show free-returns  ->  show returns" in replayed
-    assert "1 of 2 sessions would be answered otherwise" in replayed
-    changed = {one["session"]: one["changed"] for one in lines(app, "replay")}
+    printed = run(app, "backtest").stdout
+    assert "show free-returns  ->  show returns" in printed
+    assert "1 time returns instead of free-returns\n1 of 2 decisions would be different." in printed
+    changed = {one["session"]: one["changed"] for one in lines(app, "backtest")}
     assert changed == {"in-cart-0001": True, "bouncer-0001": False}
-    assert [one["session"] for one in lines(app, "replay", "--limit", 1)] == ["bouncer-0001"]
+    assert [one["session"] for one in lines(app, "backtest", "--limit", 1)] == ["bouncer-0001"]
     assert [run(app, "sessions", "show", name, "--json").stdout for name in ("in-cart-0001", "bouncer-0001")] == before
 
 
-def test_replay_leaves_the_model_alone_unless_told(make_app: MakeApp, shop_file: Path) -> None:
+def test_backtest_asks_the_model_only_with_ask(make_app: MakeApp, shop_file: Path) -> None:
     with FakeGroq() as groq:
         app = make_app(shop_file=shop_file, groq_api_key="key", groq_base_url=groq.base_url)
         visit(app, "in-cart-0001", 7, {"/cart": 133_000}, ("/cart", 60, "view"))
         assert groq.calls == 1
-        run(app, "replay")
+        run(app, "backtest")
         assert groq.calls == 1
-        run(app, "replay", "--ask")
+        run(app, "backtest", "--ask")
         assert groq.calls == 2
 
 
-def test_asking_at_the_terminal_uses_up_none_of_the_shoppers_popups(app: Flask) -> None:
+def test_replay_is_backtest_by_its_name_of_1_0_0_with_a_note(app: Flask) -> None:
+    visit(app, "in-cart-0001", 7, {"/cart": 133_000}, ("/cart", 60, "view"))
+    for more in ([], ["--json"]):
+        by_old_name, by_new_name = run(app, "replay", *more), run(app, "backtest", *more)
+        assert by_old_name.stdout == by_new_name.stdout
+        assert by_old_name.stderr == "Note: `flask replay` is called `flask backtest` now.\n"
+        assert by_new_name.stderr == ""
+
+
+def test_explain_passes_over_damaged_decisions_and_says_so(app: Flask, make_app: MakeApp, tmp_path: Path) -> None:
+    visit(app, "in-cart-0001", 7, {"/cart": 133_000}, ("/cart", 60, "view"))
+    sessions = json.loads((tmp_path / "sessions.json").read_bytes())
+    sessions["in-cart-0001"]["decisions"]["entries"].insert(0, {"at": "yesterday"})
+    edited = tmp_path / "edited.json"
+    edited.write_text(json.dumps(sessions), "utf-8")
+    story = run(make_app(storage_file=edited), "explain", "in-cart-0001").stdout
+    assert "Left out: 1 decision in this session's log that cannot be read." in story
+    assert f'decided for "{FREE_RETURNS}"' in story
+
+
+def test_ask_uses_up_none_of_the_shoppers_popups(app: Flask) -> None:
     body = {"session": "in-cart-0001", "itemsInCart": 7, "timeOnPage": {"/cart": 133_000}}
     app.test_client().post("/ingest", json=body)
     for _ in range(3):
@@ -142,18 +163,3 @@ def test_asking_at_the_terminal_uses_up_none_of_the_shoppers_popups(app: Flask) 
     answer = app.test_client().post("/askai", data="in-cart-0001").json
     assert answer is not None
     assert answer["show_popup"] is True
-
-
-def test_shop_check_names_every_fault_by_its_line(app: Flask, shop_file: Path) -> None:
-    assert "is sound: Linden & Loom may say 4 sentences" in run(app, "shop", "check").stdout
-    assert lines(app, "shop", "check") == [{"ok": True, "shop": "Linden & Loom", "sentences": 4}]
-
-    good = shop_file.read_text("utf-8").splitlines()
-    at = good.index("minutes_between = 10")
-    shop_file.write_text("\n".join([*good[:at], "minutes_between = -1", *good[at + 1 :]]), "utf-8")
-    faults = [json.loads(line) for line in run(app, "shop", "check", shop_file, "--json", expect=1).stdout.splitlines()]
-    assert [fault["line"] for fault in faults] == [at + 1]
-    assert f"line {at + 1}: limits.minutes_between" in run(app, "shop", "check", expect=1).stdout
-
-    shop_file.unlink()
-    assert "does not exist" in run(app, "shop", "check", expect=1).stderr

@@ -6,6 +6,8 @@ import json
 import os
 import select
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -23,8 +25,9 @@ from tracker.sessions.model import ShopperSession
 from tracker.sessions.store import SessionStore, StoreBusyError
 from tracker.storage.json_file import JsonFileStore
 
+ROOT = Path(__file__).resolve().parents[2]
 ANNA, BERT = "anna-0001", "bert-0002"
-DEADLINE_S = 2.0
+DEADLINE_S = 10.0  # 2 s are promised; the rest is room for a busy machine: the holders here never let go
 
 
 @pytest.fixture
@@ -132,7 +135,7 @@ def test_a_lock_holder_that_is_killed_lets_go(path: Path, children: Children) ->
 
 
 def test_a_stopped_rewrite_stops_neither_writes_nor_deletions(path: Path, children: Children) -> None:
-    store, gate = JsonFileStore(path), Gate()
+    store, gate = JsonFileStore(path, sweep_after_s=0.1), Gate()
     for number in range(1000):
         store.update(f"shopper-{number}", adds(f"shopper-{number}", "old", NOON + number))
 
@@ -256,6 +259,170 @@ def test_threads_and_processes_that_delete_prune_and_write_agree(path: Path, chi
     assert children.all_done()
     assert JsonFileStore(path).check().problem is None
     assert beside(path) == set()
+
+
+# --- what a compaction costs others (S14) -----------------------------------------------------------------------------
+
+
+def bytes_read() -> int:
+    """Return how many bytes this process has read so far, from whatever."""
+    return int(Path("/proc/self/io").read_text().split()[1])
+
+
+def grow(path: Path, sessions: int = 300) -> None:
+    store = JsonFileStore(path, compact_from=1 << 30)
+    for round_ in range(2):
+        for number in range(sessions):
+            store.update(f"shopper-{number}", adds(f"shopper-{number}", f"{round_}{'x' * 4000}", NOON + number))
+    store.close()
+
+
+@pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="needs Linux's /proc/self/io")
+@pytest.mark.parametrize("began_without_a_file", [False, True])
+def test_a_compaction_is_not_read_again_by_those_that_know_the_file(
+    path: Path, children: Children, began_without_a_file: bool
+) -> None:
+    if began_without_a_file:
+        path.unlink()
+    store, reader = JsonFileStore(path), JsonFileStore(path)
+    for one in (store, reader):
+        one.update(ANNA, adds(ANNA, "here"))
+    children.start(partial(grow, path))
+    assert children.all_done()
+    for one in (store, reader):
+        assert len(list(one.iterate())) == len(json.loads(path.read_bytes()))
+    children.start(lambda: JsonFileStore(path).compact())
+    assert children.all_done()
+    assert path.stat().st_size > 1_000_000
+
+    before = bytes_read()
+    store.update(ANNA, adds(ANNA, "behind it"))
+    assert names(reader.get(ANNA))["behind it"] == 1
+    assert bytes_read() - before < 100_000
+    for one in (store, reader):
+        assert {found.session: names(found) for found in one.iterate()} == {
+            found.session: names(found) for found in JsonFileStore(path).iterate()
+        }
+        one.close()
+
+
+def test_every_compaction_moves_every_line_to_where_a_fresh_process_finds_it(path: Path) -> None:
+    """The places that follow from the order of copying, beside writes, deletions and prunes, are those in the file."""
+    chance = Random(7)
+    stores = [JsonFileStore(path, compact_from=1 << 30, sweep_after_s=1000) for _ in range(3)]
+    everyone = [f"shopper-{number:03}" for number in range(60)]
+    expected: dict[str, Counter[str]] = {ANNA: Counter({"old": 1}), BERT: Counter({"old": 1})}
+    times = {ANNA: NOON, BERT: NOON + 1}
+    for step in range(600):
+        store, who = chance.choice(stores), chance.choice(everyone)
+        what = chance.random()
+        if what < 0.8:
+            times[who] = NOON + chance.randrange(1000)
+            store.update(who, adds(who, f"{step}", times[who]))
+            expected.setdefault(who, Counter())[f"{step}"] = 1
+        elif what < 0.9:
+            assert store.delete(who) == bool(expected.pop(who, None))
+        elif what < 0.98:
+            store.compact()
+        else:
+            cutoff = NOON + chance.randrange(300)
+            old = {one for one in expected if times[one] < cutoff}
+            assert store.prune(cutoff) == len(old)
+            expected = {one: found for one, found in expected.items() if one not in old}
+        reader = chance.choice(stores)
+        assert names(reader.get(who)) == expected.get(who, Counter())
+    for store in (*stores, JsonFileStore(path)):
+        walked = [(one.updated_at, one.session) for one in store.iterate()]
+        assert walked == sorted(walked, reverse=True)
+        assert {who for _, who in walked} == expected.keys()
+        assert {who: names(store.get(who)) for who in expected} == expected
+        assert store.check().sessions == len(expected)
+        store.close()
+
+
+def test_a_copy_goes_on_beside_many_writes_of_its_own_process(path: Path) -> None:
+    grow(path, 200)
+    store = JsonFileStore(path, compact_from=1 << 30)
+    stop = threading.Event()
+
+    def write(name: str) -> int:
+        number = 0
+        while not stop.is_set():
+            store.update(f"{name}-000{number % 9}", adds(f"{name}-000{number % 9}", f"{number}"))
+            number += 1
+        return number
+
+    with ThreadPoolExecutor(3) as pool:
+        writers = {name: pool.submit(write, name) for name in ("ada", "bob", "eve")}
+        for _ in range(5):
+            store.compact()
+        stop.set()
+    for name, writer in writers.items():
+        for reader in (store, JsonFileStore(path)):
+            events = [names(reader.get(f"{name}-000{which}")).total() for which in range(9)]
+            assert sum(events) == writer.result() > 5
+    store.close()
+
+
+# --- deletions (S7) ---------------------------------------------------------------------------------------------------
+
+
+def wait_until_gone(path: Path, text: bytes) -> None:
+    patience = time.monotonic() + 20
+    while text in path.read_bytes():
+        assert time.monotonic() < patience
+        time.sleep(0.01)
+
+
+def test_one_rewrite_removes_the_lines_of_all_sessions_deleted_meanwhile(path: Path) -> None:
+    store = JsonFileStore(path, sweep_after_s=0.5)
+    for number in range(40):
+        store.update(f"shopper-{number}", adds(f"shopper-{number}", "planted"))
+    inode = path.stat().st_ino
+    for number in range(40):
+        assert store.delete(f"shopper-{number}")
+        assert store.get(f"shopper-{number}") is None
+    assert path.stat().st_ino == inode, "a deletion rewrites nothing itself"
+    wait_until_gone(path, b"planted")
+    assert json.loads(path.read_bytes()).keys() == {ANNA, BERT}
+    store.close()
+
+
+@pytest.mark.parametrize("work", ["reads", "writes", "opens"])
+def test_the_lines_of_a_session_go_also_where_the_process_that_deleted_it_died(
+    path: Path, children: Children, work: str
+) -> None:
+    store = JsonFileStore(path, sweep_after_s=0.1)
+    if work != "opens":
+        assert names(store.get(BERT)) == {"old": 1}
+
+    def delete_and_die() -> None:
+        JsonFileStore(path).delete(BERT)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    children.wait(children.start(delete_and_die))
+    assert BERT.encode() in path.read_bytes()
+    if work == "writes":
+        store.update(ANNA, adds(ANNA, "new"))
+    else:
+        assert store.get(ANNA) is not None
+    wait_until_gone(path, BERT.encode())
+    store.close()
+
+
+def test_a_store_that_is_closed_leaves_no_line_of_a_deleted_session(path: Path) -> None:
+    store = JsonFileStore(path)
+    store.delete(BERT)
+    assert BERT.encode() in path.read_bytes()
+    store.close()
+    assert BERT.encode() not in path.read_bytes()
+
+
+def test_a_process_that_ends_leaves_no_line_of_a_deleted_session(path: Path) -> None:
+    """Gunicorn's workers close no store: they end."""
+    code = f"from pathlib import Path; from tracker.storage.json_file import JsonFileStore as S; S(Path({str(path)!r}))"
+    subprocess.run([sys.executable, "-c", f"{code}.delete({BERT!r})"], cwd=ROOT, check=True)
+    assert BERT.encode() not in path.read_bytes()
 
 
 # --- forks ------------------------------------------------------------------------------------------------------------

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from testing.shoppers import NOON, adds, beside, names, session
 from tracker.sessions.store import StoreDamagedError
@@ -26,7 +29,7 @@ def our_file(path: Path) -> bytes:
 
 
 def original_file() -> str:
-    """Give a file as the original system writes it."""
+    """Return a file as the original system writes it."""
     return json.dumps(
         {
             who: {
@@ -47,7 +50,7 @@ def original_file() -> str:
 
 
 def is_kept(original: bytes, path: Path) -> bool:
-    """Tell whether every byte still stands in the file or in one set aside (a cut tail stands apart from its file)."""
+    """Return whether every byte still stands in the file or in quarantine (a cut tail stands apart from its file)."""
     files = [other.read_bytes() for other in path.parent.iterdir() if other.is_file()]
     if any(original in content for content in files):
         return True
@@ -273,6 +276,7 @@ def test_a_running_store_reads_a_file_anew_that_another_put_in_its_place(tmp_pat
     our_file(path)
     store = JsonFileStore(path)
     assert len(list(store.iterate())) == 6
+    restored.parent.mkdir()
     backup = JsonFileStore(restored)
     backup.update("restored-1", adds("restored-1", "kept"))
     backup.close()
@@ -283,6 +287,114 @@ def test_a_running_store_reads_a_file_anew_that_another_put_in_its_place(tmp_pat
     store.update("someone-1", adds("someone-1", "new"))
     store.close()
     assert stored(path) == {"someone-1": {"new": 1}}
+
+
+# --- any bytes --------------------------------------------------------------------------------------------------------
+
+pieces = st.sampled_from(
+    [
+        b"{", b"}", b"\n}", b",\n", b"\n", b"\0" * 7, b" ", b'"', b":", b"null", b"[]", b"\xef\xbb\xbf", b"\xff",
+        b'"shopper-1":{"session":"shopper-1","updatedAt":5,"itemsInCart":1,"timeOnPage":{},"events":{},"merge":{}}',
+        b'"shopper-2":{"session":"shopper-2","updatedAt":6,"events":{"/":[{"type":"x","ts":1}]}}',
+        b'":x":{"session":":x","events":{}}', b'"shopper-1":null', b'  "shopper-3": {\n    "events": {}\n  }',
+        b'"":{"events":{}}', b'"a\\"b":{"events":{}}', b'"\\ud800":{"events":{}}', b'"n":{"updatedAt":1e400}',
+    ]
+)  # fmt: skip
+any_bytes = (
+    st.binary(max_size=60)
+    | st.lists(pieces, max_size=9).map(b"".join)
+    | st.lists(pieces, max_size=5).map(lambda some: b"{\n" + b",\n".join(some) + b"\n}")
+    | st.lists(pieces, max_size=5).map(lambda some: b"{\n" + b",\n".join(some) + b"\n}" + b"\0" * 512)
+    | st.lists(pieces, max_size=5).map(
+        lambda some: (b"{" + b",".join(some) + b"}").decode("latin-1").encode("utf-16-le")
+    )
+)
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(any_bytes)
+@example(b'{\n"anna-0001":{"session":"anna-0001","events":{}},\n":x":{"session":":x","events":{}}\n}')
+@example(b'{\n  "shopper-1": {\n    "session": "shopper-1",\n    "events": {}\n  }\n}' + b"\0" * 512)
+@example('{"shopper-1": {"events": {}}}'.encode("utf-16-le"))
+@example(b" \n\t\r\n ")
+@example(b'{\n"shopper-1": {\n"sess' + b"\0" * 512)
+def test_any_bytes_in_its_place_are_served_converted_or_refused_and_none_is_lost(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    path = tmp_path_factory.mktemp("any") / "sessions.json"
+    path.write_bytes(content)
+    store = JsonFileStore(path)
+    try:
+        found = {one.session for one in store.iterate()}
+        store.update("someone-1", adds("someone-1", "new"))
+    except StoreDamagedError:
+        assert path.read_bytes() == content, "what is refused is not touched"
+        assert beside(path) == set()
+        kept = store.repair().kept_as
+        assert kept is not None
+        assert path.with_name(kept).read_bytes() == content
+        found = {one.session for one in store.iterate()}
+        store.update("someone-1", adds("someone-1", "new"))
+    assert json.loads(path.read_bytes()).keys() >= {"someone-1"}
+    files = [other.read_bytes() for other in path.parent.iterdir()]
+    nothing = b"\0\t\r\n ,}{"
+    kept_whole = any(content in one for one in files)
+    lost = (
+        [] if kept_whole else [one for one in content.split(b"\n") if not any(one.strip(nothing) in f for f in files)]
+    )
+    assert lost == [], "every byte that says something is kept"
+    assert store.problem() is None
+    store.close()
+    fresh = JsonFileStore(path)
+    assert {one.session for one in fresh.iterate()} == found | {"someone-1"}
+    assert fresh.repair().kept_as is None
+    fresh.close()
+    shutil.rmtree(path.parent)
+
+
+@pytest.mark.parametrize("session_id", [":x", '":', "a:b", "::", "", "\n", 'he said ":{}"'])
+def test_an_odd_id_makes_nothing_unreadable(tmp_path: Path, session_id: str) -> None:
+    """S1: `":x"` on one line made the store unreadable for everybody, and repair wrote the same line again."""
+    path = tmp_path / "sessions.json"
+    our_file(path)
+    store = JsonFileStore(path)
+    store.update(session_id, adds(session_id, "odd"))
+    store.compact()
+    for reader in (store, JsonFileStore(path)):
+        assert names(reader.get(session_id)) == {"odd": 1}
+        assert len(list(reader.iterate())) == 7
+    assert store.repair().kept_as is None
+    path.write_bytes(path.read_bytes().replace(b'"shopper-2":{', b'"shopper-2":x'))
+    assert JsonFileStore(path).repair().sessions == 6
+    assert names(JsonFileStore(path).get(session_id)) == {"odd": 1}
+    store.close()
+
+
+@pytest.mark.parametrize("behind", [b"\0" * 512, b"\0", b"\n\0\0\n", b""])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-8-sig"])
+def test_a_whole_file_of_another_layout_is_converted_whatever_stands_behind_it(
+    tmp_path: Path, behind: bytes, encoding: str
+) -> None:
+    """S2: it was taken for a torn line, cut off, and the service was healthy with 0 sessions."""
+    path = tmp_path / "sessions.json"
+    content = original_file().encode(encoding) + (behind if encoding == "utf-8" else b"")
+    path.write_bytes(content)
+    assert stored(path).keys() == set(EVERYONE)
+    (kept,) = beside(path)
+    assert ".original-" in kept
+    assert (tmp_path / kept).read_bytes() == content
+
+
+@pytest.mark.parametrize("content", [b" ", b"\n\n", b" \t\r\n" * 50])
+def test_a_file_of_white_space_is_an_empty_store(tmp_path: Path, content: bytes) -> None:
+    """S13: it was damaged at line 2."""
+    path = tmp_path / "sessions.json"
+    path.write_bytes(content)
+    assert stored(path) == {}
+    store = JsonFileStore(path)
+    store.update("someone-1", adds("someone-1", "new"))
+    store.close()
+    assert json.loads(path.read_bytes()).keys() == {"someone-1"}
 
 
 # --- other hands ------------------------------------------------------------------------------------------------------

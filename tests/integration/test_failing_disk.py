@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import resource
 import subprocess
 from collections.abc import Callable, Iterator
@@ -14,10 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from testing.faults.traced_store import ANNA, BERT, CORA, NO_STRACE, Outcome, TracedStore
 from testing.shoppers import NOON, adds, beside, names, session
-from testing.traced_store import ANNA, BERT, CORA, NO_STRACE, Outcome, TracedStore
 from tracker.sessions.store import StoreError, StoreFullError
 from tracker.storage.json_file import JsonFileStore
+from tracker.storage.json_file.file import CANNOT_WRITE
 
 needs_strace = pytest.mark.skipif(NO_STRACE is not None, reason=str(NO_STRACE))
 
@@ -30,7 +32,7 @@ FAULTS = [("EIO", READS), ("EIO", WRITES), ("ENOSPC", WRITES), ("EROFS", WRITES)
 
 
 def nothing(path: Path) -> None:
-    """The file is not there yet, nor is its folder: made by the first write."""
+    """The file is not there yet: made by the first write."""
 
 
 def sound(path: Path) -> None:
@@ -103,14 +105,12 @@ BY_ACT = {"delete": BERT, "prune": BERT}
 
 def prepare(case: Case, folder: Path) -> Path:
     folder.mkdir(parents=True)
-    if case.start is nothing:
-        return folder / "data" / "sessions.json"
     case.start(folder / "sessions.json")
     return folder / "sessions.json"
 
 
 def faults_of(case: Case, path: Path, outcome: Outcome, *, dead: bool = False) -> Iterator[str]:
-    """Name everything that is not as it was promised after an act with a fault. `dead`: the fault went on and on."""
+    """Return everything that is not as it was promised after an act with a fault. `dead`: the fault went on and on."""
     if outcome.act not in {"ok", "killed"} and not outcome.act.startswith("StoreError"):
         yield f"another exception than StoreError: {outcome.act}"
     # The one injected call may be the child's reading or writing after the act, which then fails as it should.
@@ -281,6 +281,82 @@ def test_another_process_that_knows_lines_which_are_taken_back_reads_anew(tmp_pa
     assert names(other.get(ANNA)) == {"old": 1}
     assert names(other.update(ANNA, adds(ANNA, "again"))) == {"old": 1, "again": 1}
     other.close()
+
+
+# --- health (S6) ------------------------------------------------------------------------------------------------------
+
+
+@needs_strace
+@pytest.mark.parametrize("fault", ["ENOSPC", "EDQUOT", "EROFS", "EFBIG", "EPERM", "EIO"])
+def test_a_disk_that_refuses_to_be_written_to_is_a_problem(tmp_path: Path, fault: str) -> None:
+    sound(path := tmp_path / "sessions.json")
+    before = path.read_bytes()
+    with TracedStore() as traced:
+        outcome, _log = traced.act("problem", path, "pwrite64", f"pwrite64:error={fault}:when=1+")
+        assert outcome.act == "ok"
+        assert outcome.told == CANNOT_WRITE
+        outcome, _log = traced.act("problem", path, "pwrite64")
+        assert (outcome.act, outcome.told) == ("ok", "")
+    assert json.loads(path.read_bytes()).keys() == json.loads(before).keys() | {CORA}
+
+
+def test_a_file_that_may_grow_no_further_is_a_problem(tmp_path: Path, file_limit: Callable[[int | None], None]) -> None:
+    sound(path := tmp_path / "sessions.json")
+    before = path.read_bytes()
+    store = JsonFileStore(path)
+    assert store.problem() is None
+    for room in (0, 1, 100, 3000):
+        file_limit(len(before) + room)
+        assert store.problem() == CANNOT_WRITE
+        assert path.read_bytes() == before
+    file_limit(None)
+    assert store.problem() is None
+    assert path.read_bytes() == before
+    store.close()
+
+
+def test_a_file_that_must_not_be_changed_is_a_problem(tmp_path: Path) -> None:
+    sound(path := tmp_path / "sessions.json")
+    store = JsonFileStore(path)
+    assert store.problem() is None
+    if subprocess.run(["chattr", "+i", str(path)], capture_output=True, check=False).returncode:
+        pytest.skip("this file system knows no `chattr +i`, or root is needed for it")
+    try:
+        for one in (store, JsonFileStore(path)):
+            assert one.problem() == CANNOT_WRITE
+            with pytest.raises(StoreFullError):
+                one.update(ANNA, adds(ANNA, "refused"))
+            assert names(one.get(ANNA)) == {"old": 1}
+    finally:
+        subprocess.run(["chattr", "-i", str(path)], check=True)
+    assert store.problem() is None
+    store.close()
+
+
+# --- the order of locks (S9) ------------------------------------------------------------------------------------------
+
+
+@needs_strace
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_the_rewriting_lock_is_never_taken_inside_the_file_lock(case: Case, tmp_path: Path) -> None:
+    path = prepare(case, tmp_path / "traced")
+    with TracedStore() as traced:
+        _outcome, log = traced.act(case.act, path, "openat,close,flock")
+    opened: dict[str, str] = {}
+    held: set[tuple[str, str]] = set()
+    for thread, name, args, result in re.findall(r"^(\d+) +(\w+)\((.*)\) += (-?\d+)", log, re.MULTILINE):
+        if name == "openat":
+            opened[result] = Path(args.split('"')[1]).suffix
+        elif name == "close":
+            held.discard((thread, opened.get(args, "")))
+        elif name == "flock" and result == "0":
+            kind = opened[args.partition(",")[0]]
+            if "LOCK_UN" in args:
+                held.discard((thread, kind))
+            else:
+                assert kind != ".new" or (thread, ".lock") not in held
+                held.add((thread, kind))
+    assert ".lock" in opened.values()
 
 
 # --- no room ----------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Proves I1 and I4 with a real Gunicorn: no body makes a 5xx, harms the next request, or leaves a mark in the file."""
+"""With a real Gunicorn: no body causes a 5xx, harms the next request, or brings unclean text into the file."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from testing import hostile_bodies
 from testing.gunicorn_server import GunicornServer
-from testing.hostile_bodies import Hostile, Post, Raw
+from testing.hostile import hostile_bodies
+from testing.hostile.hostile_bodies import Hostile, Post, Raw
 from testing.http_client import Client, send_raw, statuses
 from tracker.sessions.model import MAX_INTEGER
 
@@ -25,26 +25,26 @@ NOT_TO_BE_STORED = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
 
 @pytest.fixture(scope="module")
 def storefront(server: GunicornServer) -> Iterator[Client]:
-    """The well-behaved client, whose posts must succeed after each hostile one."""
+    """A well-behaved client, whose posts must succeed after each hostile one."""
     with server.client() as client:
         yield client
 
 
 def send(server: GunicornServer, client: Client, hostile: Hostile) -> list[int]:
-    """Give every status that was answered; none where the server hung up, as it may on what is no request."""
+    """Return every status answered; none if the server hung up, as it may on bytes that are no request."""
     if isinstance(hostile, Raw):
         return statuses(send_raw(server.port, hostile.data))
     try:
         return [client.post(hostile.path, hostile.body, hostile.headers).status]
     except (OSError, http.client.HTTPException):
-        # Refused before all was sent: ask a connection of its own, which reads what came before the reset.
+        # Refused before all was sent. Send it again on a new connection, which reads the answer before the reset.
         head = f"POST {hostile.path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(hostile.body)}\r\n"
         lines = "".join(f"{name}: {value}\r\n" for name, value in hostile.headers.items())
         return statuses(send_raw(server.port, f"{head}{lines}\r\n".encode(), hostile.body))
 
 
-def is_fine(name: str, given: list[int]) -> bool:
-    # RFC 9112 section 6.1 asks for 501 where a transfer coding is unknown: Gunicorn's answer, before anything of ours.
+def is_allowed(name: str, given: list[int]) -> bool:
+    # RFC 9112 section 6.1 asks for 501 where a transfer coding is unknown; Gunicorn answers it before our code runs.
     allowed = {501} if name.startswith("unknown transfer coding") or "chunked quoted" in name else set()
     return all(status < 500 or status in allowed for status in given)
 
@@ -55,7 +55,7 @@ def good_post(client: Client, number: int) -> int:
 
 
 def unclean(value: Any) -> Iterator[str]:
-    """Name all in a value that I4 forbids in the file."""
+    """Yield every text and number in a value that must not be stored (design.md, I4)."""
     if isinstance(value, str):
         if NOT_TO_BE_STORED.search(value):
             yield f"text {value[:80]!r}"
@@ -70,7 +70,7 @@ def unclean(value: Any) -> Iterator[str]:
         yield f"number {value}"
 
 
-def test_the_corpus_is_as_large_as_promised_and_repeats_nothing() -> None:
+def test_the_corpus_has_at_least_250_distinct_requests() -> None:
     every = [hostile for kind in CORPUS.values() for hostile in kind.values()]
     distinct = {
         (type(one).__name__, one.data if isinstance(one, Raw) else (one.path, one.body, *one.headers.items()))
@@ -81,16 +81,16 @@ def test_the_corpus_is_as_large_as_promised_and_repeats_nothing() -> None:
 
 
 @pytest.mark.parametrize("kind", CORPUS)
-def test_no_hostile_request_makes_a_5xx_or_harms_the_next_one(
+def test_no_hostile_request_causes_a_5xx_or_harms_the_next_one(
     server: GunicornServer, storefront: Client, kind: str
 ) -> None:
     faults: list[str] = []
     with server.client() as client:
         for number, (name, hostile) in enumerate(CORPUS[kind].items()):
             given = send(server, client, hostile)
-            if not is_fine(name, given):
+            if not is_allowed(name, given):
                 faults.append(f"{name}: {given}")
-            # Of a larger body Gunicorn reads no more than 64 KiB once it is refused: the reset can overtake the answer.
+            # Gunicorn reads at most 64 KiB more of a larger body after refusing it, so a reset can overtake the answer.
             if isinstance(hostile, Post) and not given and len(hostile.body) <= 1 << 20:
                 faults.append(f"{name}: no answer")
             if good_post(storefront, number) != 200:
@@ -100,7 +100,7 @@ def test_no_hostile_request_makes_a_5xx_or_harms_the_next_one(
     assert list(unclean(server.stored())) == []
 
 
-def test_no_generated_body_makes_a_5xx_or_harms_the_next_one(server: GunicornServer, storefront: Client) -> None:
+def test_no_generated_body_causes_a_5xx_or_harms_the_next_one(server: GunicornServer, storefront: Client) -> None:
     faults: list[str] = []
     taken = 0
     with server.client() as client:
@@ -111,12 +111,12 @@ def test_no_generated_body_makes_a_5xx_or_harms_the_next_one(server: GunicornSer
                 faults.append(f"number {number}: {given} {hostile!r:.300}")
 
     assert faults == []
-    assert GENERATED // 20 < taken < GENERATED, "some are taken in, or this shows only that all are refused"
+    assert GENERATED // 20 < taken < GENERATED, "some must be accepted, else this shows only that all are refused"
     assert list(unclean(server.stored())) == []
 
 
-def test_after_all_that_the_server_is_the_same(server: GunicornServer) -> None:
-    """No worker died, nothing unexpected was logged, and the file reads the same after a new start."""
+def test_afterwards_no_error_is_logged_and_the_file_reads_the_same_after_a_restart(server: GunicornServer) -> None:
+    """No worker died and no error was logged."""
     lines = [json.loads(line) for line in server.log().splitlines()]
     assert [line for line in lines if line["level"] in {"ERROR", "CRITICAL"}] == []
     stored = server.stored()

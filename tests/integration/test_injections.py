@@ -1,4 +1,4 @@
-"""Nothing that a browser planted or a model invented reaches a shopper: the whole answer of /askai is looked at."""
+"""Nothing that a browser planted or a model invented reaches a shopper: each test checks the whole answer of /askai."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from testing.advice import (
     ROOT,
     Clock,
     FixedShop,
-    FreeAllowance,
+    FreeBudget,
     MemoryStore,
     ScriptedModel,
     check_answer,
     documents_session,
     example_shop,
 )
-from testing.fake_groq import FakeGroq, good_choice
-from testing.injections import INJECTIONS, PLACES, PROMISES, Injection, model_answers
+from testing.fake_groq import FakeGroq, good_proposal
+from testing.hostile.injections import INJECTIONS, PLACES, PROMISES, Injection, model_answers
 from tests.integration.conftest import MakeApp
-from tracker.decisions.engine import Advisor
-from tracker.decisions.messages import Shop
-from tracker.decisions.shop_file import ShopFile
+from tracker.decisions.engine import Engine
+from tracker.decisions.shop.live_file import ShopFile
+from tracker.decisions.shop.shop import Shop
 from tracker.llm.groq_client import GroqClient
 
 WORDINGS = ("own", "model")
@@ -47,26 +47,26 @@ def shop_in(folder: Path, wording: str) -> tuple[Path, Shop]:
 
 
 def client_of(make_app: MakeApp, groq: FakeGroq, shop_file: Path) -> FlaskClient:
-    """Make the whole application around a store in memory: hundreds of sessions would wait for a disk's flushes."""
+    """Return a client of the whole application on a store in memory, where hundreds of sessions wait for no disk."""
     store = MemoryStore()
     model = GroqClient("gsk_test", groq.base_url, "openai/gpt-oss-20b")
-    advisor = Advisor(store, ShopFile(shop_file), model=model, allowance=FreeAllowance())
-    return make_app(store=store, advisor=advisor).test_client()
+    engine = Engine(store, ShopFile(shop_file), model=model, budget=FreeBudget())
+    return make_app(store=store, engine=engine).test_client()
 
 
 def traces(answer: dict[str, Any], injection: Injection) -> list[str]:
-    """Give what of the promise stands in the answer, but for the session's id, which the asker sent."""
+    """Return the parts of the promise that stand in the answer, except for the session's id, which the client sent."""
     seen = json.dumps({key: value for key, value in answer.items() if key != "session"}, ensure_ascii=False)
     marks = [injection.promise, injection.promise[:80], "90", "FAKE", "evil", "900", "0199", "IGNORE", "owner now"]
     words = [word for word in re.findall(r"\w{4,}", injection.promise) if word not in _OURS]
     return [mark for mark in [*marks, *words] if mark.lower() in seen.lower()]
 
 
-_OURS = frozenset(re.findall(r"\w+", " ".join(text for one in example_shop().sentences for text in one.texts.values())))
-"""Words that the owner's sentences hold themselves."""
+_OURS = frozenset(re.findall(r"\w+", " ".join(text for one in example_shop().messages for text in one.texts.values())))
+"""Words that the owner's own messages hold."""
 
 
-def test_there_are_enough_injections_in_every_place_and_in_many_languages() -> None:
+def test_the_injections_cover_every_place_and_many_languages() -> None:
     assert len(INJECTIONS) == len(PLACES) * len(PROMISES) >= 60
     assert {"en discount", "de", "fr", "es", "it", "pt", "nl", "pl", "ru", "ja"} <= PROMISES.keys()
 
@@ -91,14 +91,14 @@ def test_no_injection_reaches_the_shopper_through_a_model_that_obeys_it(
         assert answer["source"] == "groq", "the model was asked, and did obey"
         shown += answer["show_popup"]
     assert groq.calls == len(INJECTIONS)
-    # Where the owner's words are all that is shown, what a model adds is lost; where it may add, it is vetoed.
+    # With `own` wording a model's words are dropped; with `model` wording these openings are vetoed.
     assert shown == (len(INJECTIONS) if wording == "own" else 0)
 
 
-def test_what_was_planted_is_not_even_in_the_question(groq: FakeGroq, make_app: MakeApp, tmp_path: Path) -> None:
+def test_no_injection_is_in_the_prompt(groq: FakeGroq, make_app: MakeApp, tmp_path: Path) -> None:
     path, _shop = shop_in(tmp_path, "model")
     client = client_of(make_app, groq, path)
-    groq.reply = lambda request: json.dumps(good_choice(request))
+    groq.reply = lambda request: json.dumps(good_proposal(request))
     groq.requests.clear()
     for number, injection in enumerate(INJECTIONS):
         client.post("/ingest", json=injection.body(number))
@@ -111,12 +111,12 @@ def test_what_was_planted_is_not_even_in_the_question(groq: FakeGroq, make_app: 
             assert mark not in asked, injection
 
 
-def test_an_innocent_opening_does_reach_the_shopper_so_the_tests_above_test_something(
+def test_a_harmless_opening_does_reach_the_shopper_so_the_tests_above_can_fail(
     groq: FakeGroq, make_app: MakeApp, tmp_path: Path
 ) -> None:
     path, shop = shop_in(tmp_path, "model")
     client = client_of(make_app, groq, path)
-    groq.reply = lambda request: json.dumps(good_choice(request, opening="Hi there!"))
+    groq.reply = lambda request: json.dumps(good_proposal(request, opening="Hi there!"))
     client.post("/ingest", json=Injection("text", "en code").body(1))
     answer = client.post("/askai", data="shopper-000001").get_json()
     check_answer(answer, shop)
@@ -124,18 +124,18 @@ def test_an_innocent_opening_does_reach_the_shopper_so_the_tests_above_test_some
 
 
 @pytest.mark.parametrize("wording", WORDINGS)
-def test_of_a_thousand_generated_model_answers_every_answer_is_valid_and_says_only_what_the_file_holds(
+def test_a_thousand_generated_model_answers_lead_only_to_valid_answers_from_the_file(
     make_app: MakeApp, wording: str
 ) -> None:
     shop = example_shop(wording=wording)
     model, store = ScriptedModel(), MemoryStore()
-    advisor = Advisor(store, FixedShop(shop), model=model, allowance=FreeAllowance(), clock=Clock())
-    client: FlaskClient = make_app(store=store, advisor=advisor).test_client()
+    engine = Engine(store, FixedShop(shop), model=model, budget=FreeBudget(), clock=Clock())
+    client: FlaskClient = make_app(store=store, engine=engine).test_client()
     sources: dict[str, int] = {}
     shown = 0
     for number, said in enumerate(model_answers(1000, seed=20_260_921)):
         session = f"shopper-{number:06}"
-        store.sessions[session] = documents_session(session=session, items_in_cart=1 + number % 3)
+        store.put(documents_session(session=session, items_in_cart=1 + number % 3))
         model.says = said
         asked = client.post("/askai", data=session)
         assert asked.status_code == 200, said
@@ -144,6 +144,6 @@ def test_of_a_thousand_generated_model_answers_every_answer_is_valid_and_says_on
         sources[answer["source"]] = sources.get(answer["source"], 0) + 1
         shown += answer["show_popup"]
     assert model.calls == 1000
-    assert sources["groq"] > 100, "some of what was generated is a choice"
-    assert sources["rules"] > 100, "and some is not"
+    assert sources["groq"] > 100, "some of the generated answers are valid proposals"
+    assert sources["rules"] > 100, "and some are not"
     assert shown > 100

@@ -1,4 +1,4 @@
-"""Proves that /openapi.json is valid, complete, and true: what it says is what the service does."""
+"""/openapi.json is valid, complete and true: the service does what it says."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ UNDOCUMENTED = {"/", "/docs", "/docs/page.js", "/docs/assets/<path:name>", "/ope
     "/storefront-popup.js",
     "/storefront-pixel.js",
 }
-"""The pages that show the documents, and the files that shops load."""
+"""The pages that show the document, and the files that shops load."""
 KNOWN_SESSION = "a-session-that-is-stored"
 
 
@@ -67,26 +67,26 @@ OPERATIONS = [
 ]
 
 
-# Not schemathesis' own way with pytest: its 4.32 does not know pytest 9.2's items.
+# Not schemathesis' own pytest plugin: 4.32 does not support pytest 9.2.
 @pytest.mark.parametrize(("path", "method"), OPERATIONS)
-def test_what_the_document_allows_is_taken_and_answered_as_it_says(api: Any, path: str, method: str) -> None:
+def test_requests_that_the_document_allows_get_documented_answers(api: Any, path: str, method: str) -> None:
     explore(api[path][method], GenerationMode.POSITIVE)
 
 
 @pytest.mark.parametrize(("path", "method"), [one for one in OPERATIONS if not one[0].startswith("/health")])
-def test_what_the_document_does_not_allow_is_refused_as_it_says(api: Any, path: str, method: str) -> None:
-    """Not for /health, which takes nothing that could be wrong."""
-    # By design a query's unknown parameters are passed over, as anything may be added to an address on its way; and the
-    # token that is missing in a case is put in below. That bad values are refused is in test_errors_and_headers.py.
+def test_requests_that_the_document_forbids_are_refused_as_documented(api: Any, path: str, method: str) -> None:
+    """Not for /health, which has no input that could be invalid."""
+    # Unknown query parameters are ignored by design, and explore() adds the token that a case leaves out on purpose.
+    # test_errors_and_headers.py shows that bad values are refused.
     lenient = [negative_data_rejection] if path == "/sessions" else []
     explore(api[path][method], GenerationMode.NEGATIVE, lenient)
 
 
 def explore(operation: Any, mode: GenerationMode, excluded: list[Any] | None = None) -> None:
-    """Hold all of schemathesis' checks against so many requests of that mode."""
+    """Run all of schemathesis' checks against 60 requests of that mode."""
 
     @given(case=operation.as_strategy(generation_mode=mode))
-    @settings(max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+    @settings(suppress_health_check=list(HealthCheck))
     def check(case: schemathesis.Case[Any]) -> None:
         case.call_and_validate(headers=OWNER, excluded_checks=excluded)
 
@@ -101,9 +101,7 @@ def explore(operation: Any, mode: GenerationMode, excluded: list[Any] | None = N
         ("/askai", "POST", {"body": KNOWN_SESSION, "media_type": "text/plain"}),
     ],
 )
-def test_what_is_known_is_answered_as_the_document_says(
-    api: Any, path: str, method: str, request_: dict[str, Any]
-) -> None:
+def test_a_known_session_gets_the_documented_200(api: Any, path: str, method: str, request_: dict[str, Any]) -> None:
     reply = api[path][method].Case(**request_).call_and_validate(headers=OWNER)
     assert reply.status_code == 200
 
@@ -126,10 +124,10 @@ def test_the_document_is_openapi_3_1(document: dict[str, Any]) -> None:
         for step in reference.split("/"):
             place = place[step]
         assert place
-    assert '"nullable"' not in text, "that was OpenAPI 3.0"
+    assert '"nullable"' not in text, "`nullable` is OpenAPI 3.0"
 
 
-def test_every_operation_is_named_described_and_says_how_it_fails(document: dict[str, Any]) -> None:
+def test_every_operation_has_a_summary_a_body_and_its_errors(document: dict[str, Any]) -> None:
     names = [operation["operationId"] for _, _, operation in operations(document) if "operationId" in operation]
     assert len(names) == len(set(names))
     for path, method, operation in operations(document):
@@ -143,19 +141,19 @@ def test_every_operation_is_named_described_and_says_how_it_fails(document: dict
             assert {"401", "403"} <= operation["responses"].keys(), (method, path)
 
 
-def test_every_route_is_in_the_document_or_known_not_to_be(app: Flask, document: dict[str, Any]) -> None:
-    told = {(path, method.upper()) for path, method, _ in operations(document)}
+def test_every_route_is_documented_or_listed_as_undocumented(app: Flask, document: dict[str, Any]) -> None:
+    documented = {(path, method.upper()) for path, method, _ in operations(document)}
     routed = {
         (re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule), method)
         for rule in app.url_map.iter_rules()
         if rule.rule not in UNDOCUMENTED
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
-    assert told == routed == {(path, method) for path, method in OPERATIONS}
-    assert {rule.rule for rule in app.url_map.iter_rules()} >= UNDOCUMENTED, "the list names only what there is"
+    assert documented == routed == {(path, method) for path, method in OPERATIONS}
+    assert {rule.rule for rule in app.url_map.iter_rules()} >= UNDOCUMENTED, "UNDOCUMENTED lists only routes that exist"
 
 
-def test_both_shapes_are_in_the_document_with_every_key_that_is_read(document: dict[str, Any]) -> None:
+def test_both_shapes_are_documented_with_every_key(document: dict[str, Any]) -> None:
     limits = EventLimits(event_bytes=1, depth=5, body_events=1, pages=1)
     body = document["paths"]["/ingest"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     shapes = [document["components"]["schemas"][one["$ref"].rpartition("/")[2]] for one in body["anyOf"]]

@@ -1,6 +1,6 @@
 """What was acknowledged survives a power failure at any moment, whatever the disk kept of what was not synced (D2).
 
-System calls of real runs are recorded with strace and replayed into legal states of the disk (testing.power_loss
+System calls of real runs are recorded with strace and replayed into legal states of the disk (testing.faults.power_loss
 says which); a fresh store must open each of them and hold every promise. All states of a moment are tried where they
 are no more than `STATES`, else a seeded sample of so many with the extremes in it.
 """
@@ -20,16 +20,16 @@ from random import Random
 
 import pytest
 
-from testing.power_loss import Disk, Files, digest, record
-from testing.promised_writes import SESSIONS
+from testing.faults.power_loss import Disk, Files, digest, record
+from testing.faults.promised_writes import SESSIONS
+from testing.faults.traced_store import NO_STRACE, ROOT
 from testing.shoppers import NOON, adds, names
-from testing.traced_store import NO_STRACE, ROOT
 from tracker.sessions.store import StoreError
 from tracker.storage.json_file import JsonFileStore
 
 pytestmark = pytest.mark.skipif(NO_STRACE is not None, reason=str(NO_STRACE))
 
-STATES = 3000 if os.environ.get("TRACKER_THOROUGH") == "1" else 60
+STATES = 3000 if os.environ.get("TRACKER_TESTS") == "thorough" else 60
 """States tried for each moment and each naming of the files."""
 
 Found = dict[str, Counter[str]]
@@ -183,7 +183,7 @@ def fail_everywhere(disk: Disk, folder: Path, opens: Opens, file: str, kept: set
 
 
 def run(disk: Disk, scenario: str, log: Path, inject: str | None = None) -> None:
-    command = [sys.executable, "-m", "testing.promised_writes", scenario, str(disk.root)]
+    command = [sys.executable, "-m", "testing.faults.promised_writes", scenario, str(disk.root)]
     disk.replay(record(command, log, inject=inject, cwd=ROOT))
 
 
@@ -199,7 +199,6 @@ def _quiet(caplog: pytest.LogCaptureFixture) -> None:
 @pytest.mark.parametrize(
     ("start", "scenario"),
     [
-        (nothing, "first"),
         (nothing, "alone"),
         (empty, "alone"),
         (sound, "alone"),
@@ -226,11 +225,10 @@ def test_a_power_failure_at_any_moment_loses_nothing_that_was_acknowledged(
     disk = Disk.watch(root)
     run(disk, scenario, tmp_path / "strace")
     assert len(disk.promises) >= 2
-    file = "var/data/sessions.json" if scenario == "first" else "sessions.json"
     kept = set() if start in {nothing, empty, torn_at_once} else set(SESSIONS)
     kept -= {SESSIONS[1]} if scenario == "delete" else set()
     opens = repair_and_open if start is damaged else open_store
-    tally = fail_everywhere(disk, state_folder, opens, file, kept)
+    tally = fail_everywhere(disk, state_folder, opens, "sessions.json", kept)
     print(f"{tally.moments} moments, {tally.states} states, {tally.different} of them different")
     assert tally.unreadable == []
     assert tally.broken == []

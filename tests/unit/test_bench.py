@@ -1,10 +1,9 @@
-"""The bench measures what it says: good bodies, equal stores, a report that tells kept promises from broken ones."""
+"""The bench: its bodies are valid, its stores do the same, its report shows which promises are kept."""
 
 from __future__ import annotations
 
+import ast
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,8 +11,8 @@ import pytest
 
 from bench import bodies, report
 from bench.measure import Promise, Rounds, Section, Spread
-from bench.pydantic_shapes import SameRules, ShapeOnly
-from bench.sqlite_store import SqliteStore
+from bench.peers.pydantic_shapes import SameRules, ShapeOnly
+from bench.peers.sqlite_store import SqliteStore
 from tracker.ingest.events import EventLimits
 from tracker.ingest.schemas import IngestSchema
 from tracker.sessions.model import ShopperSession
@@ -23,17 +22,27 @@ ROOT = Path(__file__).resolve().parents[2]
 LIMITS = EventLimits(event_bytes=8192, depth=16, body_events=5000, pages=200)
 
 
-def test_without_wrk_it_says_what_to_install() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "bench", "--quick"], cwd=ROOT, env={"PATH": ""}, capture_output=True, text=True
-    )
+def imported_packages(path: Path) -> set[str]:
+    """Return the top-level packages that a file imports."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add(node.module or "")
+    return {name.partition(".")[0] for name in found}
 
-    assert done.returncode == 1
-    assert done.stderr == "The bench needs wrk: `apt install wrk`, or `brew install wrk`.\n"
+
+def test_bench_and_tests_share_testing_and_import_nothing_of_each_other() -> None:
+    forbidden = {"bench": {"tests"}, "testing": {"tests", "bench"}, "tests": {"bench"}}
+    for folder, packages in forbidden.items():
+        files = [path for path in (ROOT / folder).rglob("*.py") if path != Path(__file__)]
+        assert files
+        assert [str(path) for path in files if imported_packages(path) & packages] == []
 
 
 @pytest.mark.parametrize("count", [5, 150])
-def test_its_bodies_are_taken_in_whole_by_the_service_and_its_peers(count: int) -> None:
+def test_service_and_pydantic_models_take_every_event_of_a_body(count: int) -> None:
     body = bodies.body("a-session", 10, count)
     taken = IngestSchema(LIMITS).load(body)
 
@@ -43,7 +52,7 @@ def test_its_bodies_are_taken_in_whole_by_the_service_and_its_peers(count: int) 
         assert sum(map(len, shape.model_validate(body).events.values())) == count
 
 
-def test_the_bodies_of_a_visit_bring_new_events_each(tmp_path: Path) -> None:
+def test_each_body_of_a_visit_brings_new_events(tmp_path: Path) -> None:
     bodies.write_visit(tmp_path / "visit", bodies=3, count=5, repeats=2)
     lines = (tmp_path / "visit").read_text("utf-8").splitlines()
     found = [json.loads('{"session":"a-session"' + line) for line in lines]
@@ -54,7 +63,7 @@ def test_the_bodies_of_a_visit_bring_new_events_each(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", bodies.EVENTS_IN)
-def test_its_files_hold_sessions_of_the_size_that_is_said(tmp_path: Path, size: int) -> None:
+def test_a_written_file_holds_sessions_of_the_given_size(tmp_path: Path, size: int) -> None:
     path = tmp_path / "sessions.json"
     bodies.write_file(path, 50, size)
     store = JsonFileStore(path)
@@ -64,7 +73,7 @@ def test_its_files_hold_sessions_of_the_size_that_is_said(tmp_path: Path, size: 
     store.close()
 
 
-def test_both_stores_do_the_same(tmp_path: Path) -> None:
+def test_both_stores_return_the_same_after_the_same_updates(tmp_path: Path) -> None:
     bodies.write_file(tmp_path / "sessions.json", 3)
     file, sqlite = JsonFileStore(tmp_path / "sessions.json"), SqliteStore(tmp_path / "sessions.db")
     sqlite.fill(bodies.stored_sessions(3, 1_000))
@@ -79,14 +88,14 @@ def test_both_stores_do_the_same(tmp_path: Path) -> None:
     file.close()
 
 
-def test_figures_are_compared_within_their_round() -> None:
+def test_ratios_are_taken_within_a_round() -> None:
     rounds = Rounds({"a": [{"rate": 10}, {"rate": 30}, {"rate": 90}], "b": [{"rate": 5}, {"rate": 10}, {"rate": 90}]})
 
     assert rounds.spread("a", "rate") == Spread(30, 10, 90)
     assert rounds.ratio("a", "b", "rate") == Spread(2, 1, 3)
 
 
-def test_the_report_tells_a_kept_promise_from_a_broken_one() -> None:
+def test_the_report_shows_which_promises_are_kept() -> None:
     section = Section("Title", "How.", ("", "rate"))
     section.add("a case", "1", rate=Spread(1, 1, 1))
     section.promises += [
@@ -103,7 +112,7 @@ def test_the_report_tells_a_kept_promise_from_a_broken_one() -> None:
     assert report.merged([section, Section("Other", "", ("",))], [newer])[0] is newer
 
 
-def test_the_page_shows_the_figures_on_record() -> None:
+def test_the_performance_page_shows_the_recorded_figures() -> None:
     page = (ROOT / "docs" / "performance.md").read_text("utf-8")
     record = json.loads((ROOT / "docs" / "performance.json").read_text("utf-8"))
 

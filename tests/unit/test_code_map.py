@@ -1,4 +1,4 @@
-"""The code map in CONTRIBUTING.md is the tree: every package, module and static folder of tracker/, and no more."""
+"""The generated parts of the documents are up to date, and what is written by hand beside them names what there is."""
 
 from __future__ import annotations
 
@@ -7,46 +7,31 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from testing.documents import GENERATED, ROOT, WITHOUT_PYTHON, generate
+
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
 
 
-def mapped() -> list[str]:
-    return re.findall(r"^\| `(tracker/[^`]*)` \| ", CONTRIBUTING, re.MULTILINE)
+@pytest.mark.parametrize("document", GENERATED)
+def test_generated_parts_are_up_to_date(document: str) -> None:
+    text = (ROOT / document).read_text("utf-8")
+
+    assert text == generate(document), "write it anew: .venv/bin/python -m testing.documents"
 
 
-def there() -> set[str]:
-    found: set[str] = set()
-    for path in (ROOT / "tracker").rglob("*"):
-        if path.name == "__init__.py":
-            found.add(f"{path.parent.relative_to(ROOT)}/")
-        elif path.suffix == ".py":
-            found.add(str(path.relative_to(ROOT)))
-        elif path.is_file() and "__pycache__" not in path.parts:
-            found.add(f"{path.parent.relative_to(ROOT)}/")
-    return found - {"tracker/"}
+@pytest.mark.parametrize("document", GENERATED)
+def test_every_generated_part_of_a_document_has_a_maker(document: str) -> None:
+    text = (ROOT / document).read_text("utf-8")
+
+    assert re.findall(r"<!-- generated: (.*) -->", text) == list(GENERATED[document])
 
 
-def test_the_map_holds_what_is_there_and_nothing_else() -> None:
-    assert set(mapped()) == there()
-
-
-def test_nothing_is_in_it_twice() -> None:
-    assert len(mapped()) == len(set(mapped()))
+@pytest.mark.parametrize("folder", WITHOUT_PYTHON)
+def test_folders_that_are_described_by_hand_exist(folder: str) -> None:
+    assert (ROOT / folder).is_dir()
 
 
 @pytest.mark.parametrize("folder", [path for path in (ROOT / "tests").iterdir() if path.is_dir()], ids=lambda p: p.name)
 def test_every_folder_of_tests_is_explained(folder: Path) -> None:
     if any(folder.glob("*.py")):
         assert f"| `tests/{folder.name}/` | " in CONTRIBUTING
-
-
-def test_the_layers_are_those_that_are_held() -> None:
-    layers = re.search(
-        r"^layers = \[\n(.*?)^\]", (ROOT / "pyproject.toml").read_text("utf-8"), re.MULTILINE | re.DOTALL
-    )
-    assert layers
-    # In brackets in pyproject.toml stands what may come later.
-    held = [re.sub(r" \| \(\w+\)", "", layer) for layer in re.findall(r'"(.*)"', layers[1])]
-
-    assert " > ".join(f"({layer})" if "|" in layer else layer for layer in held) in CONTRIBUTING

@@ -1,4 +1,4 @@
-"""What the answer is, and which texts may reach a shopper at all."""
+"""The fields of a decision's answer, and the texts that may reach a shopper."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import pytest
 from marshmallow import ValidationError
 
 from testing.advice import ANSWER_KEYS
-from tracker.decisions.decision import plain_message, quiet
+from tracker.decisions.eligibility import silence
+from tracker.decisions.language.plain_text import require_plain_text
 
 
 @pytest.mark.parametrize(
@@ -41,9 +42,9 @@ from tracker.decisions.decision import plain_message, quiet
         "Hello\ud800",
     ],
 )
-def test_a_message_that_is_not_plain_text_is_no_message(message: str) -> None:
+def test_markup_links_and_hidden_characters_are_refused(message: str) -> None:
     with pytest.raises(ValidationError):
-        plain_message(message)
+        require_plain_text(message)
 
 
 @pytest.mark.parametrize(
@@ -58,12 +59,12 @@ def test_a_message_that_is_not_plain_text_is_no_message(message: str) -> None:
         "10 % auf deine erste Bestellung mit dem Code WELCOME10.",
     ],
 )
-def test_plain_text_of_any_language_is_a_message(message: str) -> None:
-    plain_message(message)
+def test_plain_text_of_any_language_is_accepted(message: str) -> None:
+    require_plain_text(message)
 
 
-def test_a_quiet_decision_has_the_seven_fields_and_says_nothing() -> None:
-    answer = quiet("too early", "too_early").to_answer()
+def test_silence_has_the_seven_fields_and_an_empty_message() -> None:
+    answer = silence("too early", "too_early").fields()
     assert answer.keys() == ANSWER_KEYS
     assert answer == {
         "show_popup": False,

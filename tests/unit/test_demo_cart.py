@@ -1,24 +1,24 @@
-"""The demo shop's cart speaks Shopify's Ajax API, and takes nothing amiss."""
+"""The demo shop: its cart follows Shopify's Ajax API, and its pages are served with a strict policy."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 
 from tracker.demo.blueprint import PAGE_POLICY, demo_blueprint
 from tracker.demo.catalogue import MOST_OF_ONE, PRODUCTS, Cart
 from tracker.sessions.model import ShopperSession
 from tracker.storefront.blueprint import storefront_blueprint, storefront_script
+from tracker.web.routes import Service
 
 MUG, LAMP = 4101, 4401
 
 
 @pytest.fixture
 def client() -> FlaskClient:
-    app = Flask(__name__)
+    app = Service(__name__)
     known = ShopperSession(session="known-session", items_in_cart=3)
     app.register_blueprint(storefront_blueprint("storefront.js", storefront_script()))
     app.register_blueprint(demo_blueprint({"known-session": known}.get, storefront_script().version))
@@ -86,7 +86,7 @@ def test_update_and_clear(client: FlaskClient) -> None:
         ("update", {"updates": {str(LAMP): None}}),
     ],
 )
-def test_what_cannot_be_is_refused_as_shopify_does(client: FlaskClient, path: str, body: Any) -> None:
+def test_an_invalid_request_is_refused_in_the_form_of_shopify(client: FlaskClient, path: str, body: Any) -> None:
     answer = client.post(f"/demo/cart/{path}.js", json=body)
 
     assert answer.status_code == 422
@@ -97,17 +97,17 @@ def test_what_cannot_be_is_refused_as_shopify_does(client: FlaskClient, path: st
 @pytest.mark.parametrize(
     "cookie", ["x", "4101", "4101.", "9.1", "4101.99-", "-4101.1", "4101.1--4401.1", "٤.1", "4101.1\n", "a" * 5000]
 )
-def test_any_cookie_is_a_cart(client: FlaskClient, cookie: str) -> None:
+def test_any_cookie_is_read_as_a_cart(client: FlaskClient, cookie: str) -> None:
     assert Cart.from_cookie(cookie).count() <= MOST_OF_ONE
 
 
-def test_a_cart_comes_back_from_its_cookie() -> None:
+def test_a_cart_read_from_its_cookie_is_equal_to_the_original() -> None:
     cart = Cart().add(MUG, 2).add(LAMP, 1)
 
     assert Cart.from_cookie(cart.to_cookie()) == cart
 
 
-def test_every_page_is_there_and_strict(client: FlaskClient) -> None:
+def test_every_page_is_served_with_its_policy_and_without_inline_code(client: FlaskClient) -> None:
     paths = ["", "collections/all", "cart", "checkout", "checkout/thank_you"]
     for path in [*paths, *(f"products/{product.handle}" for product in PRODUCTS)]:
         answer = client.get(f"/demo/{path}")
@@ -118,11 +118,11 @@ def test_every_page_is_there_and_strict(client: FlaskClient) -> None:
     assert client.get("/demo").headers["Location"] == "/demo/"
 
 
-def test_what_is_not_there_is_not_found(client: FlaskClient) -> None:
+def test_an_unknown_path_is_answered_with_404(client: FlaskClient) -> None:
     for path in ("products/nothing", "collections/nothing", "assets/../../blueprint.py", "nothing"):
         assert client.get(f"/demo/{path}").status_code == 404
 
 
-def test_the_panel_gets_a_session_by_its_id(client: FlaskClient) -> None:
+def test_the_panel_reads_a_session_by_its_id(client: FlaskClient) -> None:
     assert client.get("/demo/record/known-session").get_json()["itemsInCart"] == 3
     assert client.get("/demo/record/unknown-session").get_json() is None

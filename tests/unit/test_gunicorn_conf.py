@@ -1,4 +1,4 @@
-"""gunicorn.conf.py: the facts it must hold, and what it takes from the environment."""
+"""gunicorn.conf.py: its fixed values, and those from the environment."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MODEL_DEADLINE = 5
 
 @pytest.fixture
 def conf(tmp_path: Path) -> Path:
-    """A copy of the file in a folder without .env, so that the developer's own settings do not count."""
+    """Return a copy of the file in a folder without .env, so that the developer's own settings have no effect."""
     return Path(shutil.copy(ROOT / "gunicorn.conf.py", tmp_path))
 
 
@@ -37,7 +37,7 @@ def load(conf: Path) -> dict[str, Any]:
 
 
 def test_every_name_is_a_setting_of_gunicorn() -> None:
-    """Gunicorn passes over a name that it does not know, and so over a misspelt one."""
+    """Gunicorn ignores unknown names, and therefore misspelt ones."""
     known = {setting.name for setting in KNOWN_SETTINGS}
     tree = ast.parse((ROOT / "gunicorn.conf.py").read_text("utf-8"))
     targets = [target for node in tree.body if isinstance(node, ast.Assign) for target in node.targets]
@@ -48,7 +48,7 @@ def test_every_name_is_a_setting_of_gunicorn() -> None:
     assert {name for name in assigned | hooks if not name.startswith("_")} <= known
 
 
-def test_gunicorn_takes_every_value(conf: Path) -> None:
+def test_gunicorn_accepts_every_value(conf: Path) -> None:
     settings = Config()
     for name, value in load(conf).items():
         if name in settings.settings:
@@ -59,7 +59,7 @@ def test_gunicorn_takes_every_value(conf: Path) -> None:
     assert settings.forwarded_allow_ips == []
 
 
-def test_the_facts_are_held(conf: Path) -> None:
+def test_worker_class_threads_and_sockets_have_their_required_values(conf: Path) -> None:
     values = load(conf)
 
     assert values["worker_class"] == "gthread"
@@ -71,11 +71,11 @@ def test_the_facts_are_held(conf: Path) -> None:
     assert "preload_app" not in values
 
 
-def test_a_stop_waits_for_the_slowest_honest_answer_and_ends_within_ten_seconds(conf: Path) -> None:
+def test_a_shutdown_waits_longer_than_the_model_deadline_and_less_than_ten_seconds(conf: Path) -> None:
     assert MODEL_DEADLINE < load(conf)["graceful_timeout"] < 10
 
 
-def test_a_request_before_its_body_is_bounded(conf: Path) -> None:
+def test_request_line_and_headers_are_limited(conf: Path) -> None:
     values = load(conf)
 
     assert 0 < values["limit_request_line"] <= 8190
@@ -83,7 +83,7 @@ def test_a_request_before_its_body_is_bounded(conf: Path) -> None:
     assert 0 < values["limit_request_field_size"] <= 8190
 
 
-def test_no_header_of_a_client_is_trusted_by_gunicorn_itself(conf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gunicorn_itself_trusts_no_forwarded_header(conf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORWARDED_ALLOW_IPS", "*")
     values = load(conf)
 
@@ -91,7 +91,7 @@ def test_no_header_of_a_client_is_trusted_by_gunicorn_itself(conf: Path, monkeyp
     assert values["secure_scheme_headers"] == {}
 
 
-def test_no_log_can_hold_an_address_or_a_query(conf: Path) -> None:
+def test_the_access_log_is_off_and_its_format_has_no_address_or_query(conf: Path) -> None:
     values = load(conf)
 
     assert values["accesslog"] is None
@@ -123,7 +123,7 @@ def test_a_refused_request_is_logged_without_address_and_content(
     assert [record.getMessage().strip() for record in caplog.records] == [f"Refused a request: {kind}"]
 
 
-def test_other_warnings_stand_as_they_are(conf: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_other_warnings_are_logged_unchanged(conf: Path, caplog: pytest.LogCaptureFixture) -> None:
     logger = object.__new__(load(conf)["logger_class"])
     logger.error_log = logging.getLogger("test.other")
 
@@ -135,7 +135,7 @@ def test_other_warnings_stand_as_they_are(conf: Path, caplog: pytest.LogCaptureF
 # --- The environment --------------------------------------------------------------------------------------------------
 
 
-def test_the_environment_says_where_and_how_many(conf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_address_workers_and_log_level_come_from_the_environment(conf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"HOST": "0.0.0.0", "PORT": "10000", "WEB_CONCURRENCY": "1", "LOG_LEVEL": "warning"}.items():
         monkeypatch.setenv(name, value)
     values = load(conf)
@@ -145,7 +145,7 @@ def test_the_environment_says_where_and_how_many(conf: Path, monkeypatch: pytest
     assert values["loglevel"] == "warning"
 
 
-def test_the_env_file_counts_and_the_environment_beats_it(conf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_overrides_the_env_file(conf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     conf.with_name(".env").write_text("PORT=9000\nWEB_CONCURRENCY=3\n", "utf-8")
     monkeypatch.setenv("PORT", "9001")
     values = load(conf)
@@ -173,7 +173,7 @@ def test_an_ipv6_host_is_written_in_brackets(conf: Path, monkeypatch: pytest.Mon
     ("name", "value"),
     [("PORT", "http"), ("PORT", "0"), ("PORT", "65536"), ("WEB_CONCURRENCY", "-1"), ("MAX_DEPTH", "deep")],
 )
-def test_a_wrong_value_stops_the_start_with_a_line_that_names_it(
+def test_an_invalid_value_stops_the_start_with_one_line_that_names_the_setting(
     conf: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(name, value)

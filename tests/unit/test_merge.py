@@ -1,4 +1,4 @@
-"""Merging: any order, any repetition and any split of what was reported gives the same session."""
+"""Merging: the same reports give the same session in any order, with any repetition and however they are split."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from tracker.sessions.merge import REMEMBERED_ENVELOPES, SessionLimits, merge
+from tracker.sessions.merge import REMEMBERED_ENVELOPES, SessionLimits, merge, merge_sessions
 from tracker.sessions.model import Event, Report, ShopperSession, canonical
 
 WIDE = SessionLimits(events=10_000, pages=200, event_bytes=10_000_000)
@@ -62,7 +62,6 @@ def envelope(**more: Any) -> Report:
 
 
 @given(st.lists(reports(False) | reports(True), min_size=1, max_size=8), st.randoms(use_true_random=False))
-@settings(max_examples=500)
 def test_any_order_and_any_repetition_give_the_same_record(bodies: list[Report], chance: random.Random) -> None:
     once = merge_all(bodies)
     again = [*bodies, *chance.choices(bodies, k=chance.randrange(6))]
@@ -71,12 +70,11 @@ def test_any_order_and_any_repetition_give_the_same_record(bodies: list[Report],
 
 
 @given(events_by_page, st.lists(st.floats(0, 1), max_size=6), st.randoms(use_true_random=False))
-@settings(max_examples=500)
 def test_any_split_of_a_growing_session_into_snapshots_gives_the_same_record(
     whole: dict[str, list[Event]], cuts: list[float], chance: random.Random
 ) -> None:
     def known_at(share: float) -> Report:
-        """What a script knows after this share of each page's events, in order of their time."""
+        """Return the snapshot that a script sends after this share of each page's events, in order of time."""
         so_far = {
             page: sorted(events, key=lambda event: event["ts"])[: round(share * len(events))]
             for page, events in whole.items()
@@ -116,7 +114,6 @@ def test_times_of_envelopes_add_up_once_a_body(bodies: list[Report]) -> None:
     st.builds(SessionLimits, events=st.integers(1, 8), pages=st.integers(1, 3), event_bytes=st.integers(40, 400)),
     st.randoms(use_true_random=False),
 )
-@settings(max_examples=500)
 def test_a_full_session_keeps_the_same_newest_events_in_any_order(
     bodies: list[Report], limits: SessionLimits, chance: random.Random
 ) -> None:
@@ -147,13 +144,13 @@ def test_a_full_session_keeps_exactly_the_newest_and_counts_what_it_dropped() ->
     assert session.events["/"][0]["ts"] == 1
 
 
-def test_a_repeated_body_gives_the_very_object_that_was_stored() -> None:
+def test_merging_a_repeated_body_returns_the_stored_object_itself() -> None:
     for body in (snapshot(events={"/": [{"type": "view", "ts": 1}]}), envelope(time_on_page={"/": 5}, clock=3)):
         stored = merge(None, body, WIDE, NOW)
         assert merge(stored, body, WIDE, NOW + 1_000) is stored
 
 
-def test_two_equal_clicks_in_one_body_are_two() -> None:
+def test_two_equal_clicks_in_one_body_count_as_two() -> None:
     click: Event = {"type": "click", "ts": 5}
     assert merge_all([snapshot(events={"/": [click, click]})]).events == {"/": [click, click]}
 
@@ -163,11 +160,11 @@ def test_the_cart_comes_from_the_newest_client_clock() -> None:
     assert merge_all([late, early]).items_in_cart == merge_all([early, late]).items_in_cart == 0
 
 
-def test_a_body_that_does_not_speak_of_the_cart_leaves_it() -> None:
+def test_a_body_without_a_cart_leaves_the_stored_cart_unchanged() -> None:
     assert merge_all([snapshot(items_in_cart=3, clock=1), snapshot(clock=9)]).items_in_cart == 3
 
 
-def test_an_envelope_older_than_all_that_are_remembered_adds_its_events_but_no_time() -> None:
+def test_an_envelope_older_than_all_remembered_ones_adds_its_events_but_no_time() -> None:
     newer = [envelope(clock=clock, time_on_page={"/": 1}) for clock in range(1, REMEMBERED_ENVELOPES + 1)]
     old = envelope(clock=0, time_on_page={"/": 500}, events={"/": [{"type": "view", "ts": 1}]})
     session = merge_all([*newer, old, old])
@@ -175,12 +172,12 @@ def test_an_envelope_older_than_all_that_are_remembered_adds_its_events_but_no_t
     assert session.event_count() == 1
 
 
-def test_times_stay_within_what_javascript_can_count() -> None:
+def test_the_time_of_a_page_never_exceeds_the_largest_exact_javascript_integer() -> None:
     huge = [envelope(clock=clock, time_on_page={"/": 2**53}) for clock in (1, 2)]
     assert merge_all(huge).time_on_page == {"/": 2**53}
 
 
-def test_a_session_reads_back_from_its_record_as_it_was() -> None:
+def test_a_session_read_from_its_record_is_equal_to_the_original() -> None:
     session = merge_all(
         [
             envelope(clock=3, time_on_page={"/": 5}, items_in_cart=2, events={"/": [{"type": "v", "ts": 1}] * 5}),
@@ -189,3 +186,57 @@ def test_a_session_reads_back_from_its_record_as_it_was() -> None:
     )
     kept = replace(session, further={"note": "of a later version"})
     assert ShopperSession.from_record(kept.to_record()) == kept
+
+
+# --- A service with smaller limits than the one that filled the session -----------------------------------------------
+
+SMALL = SessionLimits(events=3, pages=1, event_bytes=100)
+
+
+@given(st.lists(reports(False) | reports(True), min_size=1, max_size=6))
+def test_a_report_without_events_and_times_removes_nothing_under_smaller_limits(bodies: list[Report]) -> None:
+    stored = merge_all(bodies)
+    for empty in (snapshot(), envelope(clock=1)):
+        after = merge(stored, empty, SMALL, NOW)
+        assert (after.events, after.time_on_page) == (stored.events, stored.time_on_page)
+
+
+@given(st.lists(reports(False) | reports(True), min_size=1, max_size=6), reports(False))
+def test_a_session_beyond_smaller_limits_neither_shrinks_nor_grows(bodies: list[Report], report: Report) -> None:
+    stored = merge_all(bodies)
+    after = merge(stored, report, SMALL, NOW)
+
+    assert after.event_count() <= max(stored.event_count(), SMALL.events)
+    assert after.merge.event_bytes <= max(stored.merge.event_bytes, SMALL.event_bytes)
+    assert len(after.time_on_page) <= max(len(stored.time_on_page), SMALL.pages)
+    assert len(after.time_on_page) >= len(stored.time_on_page)
+
+
+def test_an_empty_post_under_a_limit_of_ten_leaves_a_thousand_events() -> None:
+    clicks: list[Event] = [{"type": "click", "ts": ts} for ts in range(1_000, 2_000)]
+    stored = merge_all([snapshot(events={"/": clicks}, time_on_page={"/": 5, "/cart": 7})])
+    ten = SessionLimits(events=10, pages=1, event_bytes=300)
+
+    assert merge(stored, snapshot(), ten, NOW) is stored
+    assert merge(stored, snapshot(time_on_page={"/": 6}), ten, NOW).time_on_page == {"/": 6, "/cart": 7}
+    one_more = merge(stored, snapshot(events={"/": [{"type": "click", "ts": 2_000}]}), ten, NOW)
+    assert (one_more.event_count(), one_more.merge.dropped_events) == (1_000, 1)
+
+
+# --- Copies of a session from another store ---------------------------------------------------------------------------
+
+
+@given(st.lists(reports(False) | reports(True), min_size=1, max_size=6), st.integers(-100_000, 100_000))
+def test_merging_a_copy_of_the_same_session_returns_the_stored_object_itself(bodies: list[Report], later: int) -> None:
+    stored = merge_all(bodies)
+    copy = replace(ShopperSession.from_record(stored.to_record()), updated_at=stored.updated_at + later)
+
+    assert merge_sessions(stored, copy, WIDE) is stored
+
+
+def test_a_copy_that_adds_something_brings_the_later_time_of_update() -> None:
+    stored = merge_all([snapshot(clock=1, items_in_cart=1)])
+    copy = replace(merge_all([snapshot(clock=2, items_in_cart=2)]), updated_at=NOW + 5)
+
+    assert merge_sessions(stored, copy, WIDE).updated_at == NOW + 5
+    assert merge_sessions(copy, stored, WIDE) is copy

@@ -1,4 +1,4 @@
-"""Every setting is documented where an owner looks: in .env.example with its default, and in the README's table."""
+"""Every setting is documented: in .env.example with its default, and in the README's table."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from tracker.config import SETTINGS
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVING = {"HOST": "127.0.0.1", "PORT": "8000", "WEB_CONCURRENCY": "2"}
-"""What gunicorn.conf.py reads, and its defaults."""
+"""The settings that only gunicorn.conf.py reads, with their defaults."""
 
 
 def written(default: Any) -> str:
-    """Give a default as it is written in .env."""
+    """Return a default as it is written in .env."""
     if isinstance(default, bool):
         return "on" if default else "off"
     if isinstance(default, float):
@@ -33,18 +33,18 @@ def example() -> dict[str, str]:
     return {match[1]: match[2] for match in found if match}
 
 
-def test_the_example_holds_every_setting_with_its_default_and_no_other() -> None:
+def test_the_example_has_exactly_the_settings_with_their_defaults() -> None:
     assert example() == DEFAULTS
 
 
-def test_the_example_changes_nothing_as_it_is() -> None:
+def test_every_line_of_the_example_is_a_comment() -> None:
     lines = (ROOT / ".env.example").read_text("utf-8").splitlines()
 
     assert [line for line in lines if line and not line.startswith("#")] == []
 
 
 @pytest.mark.parametrize("name", DEFAULTS)
-def test_the_example_says_what_it_is_in_a_sentence(name: str) -> None:
+def test_a_sentence_describes_the_setting_in_the_example(name: str) -> None:
     lines = (ROOT / ".env.example").read_text("utf-8").splitlines()
     before = lines[next(i for i, line in enumerate(lines) if line.startswith(f"# {name}=")) - 1]
 
@@ -52,7 +52,7 @@ def test_the_example_says_what_it_is_in_a_sentence(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", DEFAULTS)
-def test_the_readme_has_a_row_for_it(name: str) -> None:
+def test_the_readme_has_a_row_for_the_setting(name: str) -> None:
     readme = (ROOT / "README.md").read_text("utf-8")
 
     assert re.search(rf"^\| `{name}` \|", readme, re.MULTILINE)

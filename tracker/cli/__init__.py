@@ -1,10 +1,15 @@
-"""flask sessions ... and flask ask: what the owner and the operator do at a terminal.
+"""The commands of the owner and the operator at a terminal: flask sessions, shop, ask, explain, backtest and simulate.
 
-terminal.py    how commands speak: to people, to machines, and when something fails
-sessions.py    flask sessions: list, show, export, import, delete, prune, repair, compact
-importing.py   what `flask sessions import` can read
+terminal.py    output for people and for machines, and failures as one line
+sessions.py    flask sessions: list, show, delete, prune, repair, compact
+moving.py      flask sessions export and import
+importing.py   the files that `flask sessions import` reads
 ask.py         flask ask
-advice.py      flask shop, flask explain, flask replay
+shop.py        flask shop check
+rehearse.py    flask shop rehearse
+explain.py     flask explain
+backtest.py    flask backtest
+simulate.py    flask simulate
 """
 
 from __future__ import annotations
@@ -13,22 +18,26 @@ from pathlib import Path
 
 from flask import Flask
 
-from tracker.cli.advice import explain_command, replay_command, shop_group
 from tracker.cli.ask import ask_command
+from tracker.cli.backtest import backtest_command, former_backtest_command
+from tracker.cli.explain import explain_command
+from tracker.cli.rehearse import add_rehearse
 from tracker.cli.sessions import sessions_group
+from tracker.cli.shop import shop_group
 from tracker.cli.simulate import simulate_command
-from tracker.decisions.engine import Advisor
+from tracker.decisions.engine import Engine
 from tracker.sessions.merge import SessionLimits
 from tracker.sessions.store import SessionStore
 
 
-def register_commands(
-    app: Flask, store: SessionStore, advisor: Advisor, limits: SessionLimits, shop_file: Path
-) -> None:
+def register_commands(app: Flask, store: SessionStore, engine: Engine, limits: SessionLimits, shop_file: Path) -> None:
     """Add the commands to the flask command line."""
     app.cli.add_command(sessions_group(store, limits))
-    app.cli.add_command(ask_command(store, advisor))
-    app.cli.add_command(shop_group(shop_file))
+    app.cli.add_command(ask_command(store, engine))
+    shop = shop_group(shop_file)
+    add_rehearse(shop, shop_file, engine)
+    app.cli.add_command(shop)
     app.cli.add_command(explain_command(store))
-    app.cli.add_command(replay_command(store, advisor))
+    app.cli.add_command(backtest_command(store, engine))
+    app.cli.add_command(former_backtest_command(store, engine))
     app.cli.add_command(simulate_command)

@@ -1,49 +1,77 @@
-"""What `flask sessions import` can read: an export, a session file of ours, or one of the original system.
+"""Reading the files that `flask sessions import` takes: an export, a session file, or one of the original system.
 
-Files come from anywhere, so every record goes through `read_record`, which brings it into the form that the rest of the
-service relies on. A line that cannot be read is named.
+Every record goes through `read_record`, which brings it into the form that the rest of the service relies on. Nothing
+is lost silently: a session whose id no other part of the service accepts is left out and named, and so is every value
+that cannot be read.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from tracker.cli.terminal import RefusedError
 from tracker.sessions.legacy import RecordError, read_record
-from tracker.sessions.model import ShopperSession, clean
+from tracker.sessions.model import ShopperSession, is_session_id
 
-_LONGEST_ID = 256
 _BOM = b"\xef\xbb\xbf"
+_LONGEST_SHOWN = 80
+"""Characters of an id or a place that a message quotes."""
 
 
-def read_sessions(data: bytes, name: str, fallback: int) -> list[ShopperSession]:
-    """Read the file's sessions, the one updated longest ago first.
+@dataclass(frozen=True, slots=True)
+class FileContent:
+    """The sessions of a file, and one line of text for each session left out and for each value that is unreadable."""
 
-    `fallback` (ms) is taken for records that name no time at all. Raises RefusedError naming the line or the session
-    that is at fault.
+    sessions: list[ShopperSession]
+    left_out: list[str]
+    unread: list[str]
+
+
+def read_sessions(data: bytes, name: str, fallback: int, now: int) -> FileContent:
+    """Return the file's content, the session updated longest ago first.
+
+    `fallback` (ms) is the time of update of a record that holds no time at all; `now` is the service's clock (ms), by
+    which the file's clocks are bounded. Raises RefusedError, naming the line or session, if the file cannot be read.
     """
-    sessions = []
+    content = FileContent([], [], [])
     for place, session_id, record in _records(data.removeprefix(_BOM), name):
+        if not isinstance(record, dict):
+            raise RefusedError(f"{name}, {place}: no session; nothing was imported.")
+        if not isinstance(session_id, str):
+            raise RefusedError(f"{name}, {place}: `session` is no text; nothing was imported.")
+        if not is_session_id(session_id):
+            shown = json.dumps(session_id[:_LONGEST_SHOWN], ensure_ascii=False)
+            rule = "an id is 8 to 64 letters, digits, dots, dashes or underscores"
+            content.left_out.append(f"{name}, {place}: {shown} is left out, for {rule}")
+            continue
+        unread: list[str] = []
         try:
-            sessions.append(_session(session_id, record, fallback))
+            session = read_record(session_id, record, fallback, unread.append)
         except RecordError as fault:
             raise RefusedError(f"{name}, {place}: {fault}; nothing was imported.") from None
-    return sorted(sessions, key=lambda session: session.updated_at)
+        content.sessions.append(session.bounded(now))
+        content.unread.extend(
+            f"{name}, {place}: {where[:_LONGEST_SHOWN]} cannot be read and counts as 0 or empty" for where in unread
+        )
+    content.sessions.sort(key=lambda session: session.updated_at)
+    return content
 
 
 def _records(data: bytes, name: str) -> Iterator[tuple[str, Any, Any]]:
-    """Give (where it stands, session id, record)."""
+    """Yield (place in the file, session id, record)."""
     fault_line = 1
     try:
         whole = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         whole, fault_line = None, error.lineno
     if isinstance(whole, dict) and not isinstance(whole.get("session"), str):
-        # null marks a deleted session in a file of ours.
-        yield from ((f"session {key[:_LONGEST_ID]}", key, one) for key, one in whole.items() if one is not None)
+        # null marks a deleted session in a session file.
+        yield from ((f"session {key[:_LONGEST_SHOWN]}", key, one) for key, one in whole.items() if one is not None)
     elif isinstance(whole, dict):
         yield "line 1", whole["session"], whole
     else:
@@ -57,15 +85,7 @@ def _lines(data: bytes, name: str, fault_line: int) -> Iterator[tuple[str, Any, 
         try:
             record = orjson.loads(line)
         except orjson.JSONDecodeError:
-            # One document over many lines is broken where its own reading stopped.
+            # A single document over many lines is broken at the line where reading it as a whole stopped.
             at = fault_line if line.strip() in {b"{", b"["} else number
             raise RefusedError(f"{name}, line {at}: not JSON; nothing was imported.") from None
         yield f"line {number}", record.get("session") if isinstance(record, dict) else None, record
-
-
-def _session(session_id: Any, record: Any, fallback: int) -> ShopperSession:
-    if not isinstance(record, dict):
-        raise RecordError("no session")
-    if not isinstance(session_id, str) or not 0 < len(session_id) <= _LONGEST_ID or clean(session_id) != session_id:
-        raise RecordError(f"`session` is no text of 1 to {_LONGEST_ID} characters")
-    return read_record(session_id, record, fallback)

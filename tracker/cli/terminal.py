@@ -1,4 +1,4 @@
-"""How commands speak: plainly to people, in JSON to machines, and in one line when something fails."""
+"""The output of all commands: plain text for people, JSON for machines, and one line when something fails."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from tracker.sessions.store import Progress, SessionStore, StoreError
 as_json = click.option("--json", "for_machines", is_flag=True, help="Print JSON, one object a line.")
 session_id = click.argument("session_id", metavar="ID")
 
-# Control characters could steer the owner's terminal, the others reorder or hide what it shows. All of them stand
-# inside strings where they occur in JSON, so their JSON escapes can take their place in any output.
+# Control characters could steer the terminal; the others reorder or hide its text. In JSON all of them occur only
+# inside strings, so their JSON escapes can replace them in any output.
 _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb"
     "\U000e0000-\U000e007f]"
@@ -29,43 +29,53 @@ _UNSAFE = re.compile(
 
 
 class RefusedError(click.ClickException):
-    """Something that the user can do otherwise: one line, exit status 1."""
+    """The command cannot do what was asked: one line says why and what to do, and the exit status is 1."""
 
     def __init__(self, message: str) -> None:
         super().__init__(safe(message))
 
 
 def safe(text: str) -> str:
-    """Give the text with every character that a terminal would act on spelled as in JSON."""
+    """Return the text with every character that a terminal would act on written as its JSON escape."""
     return _UNSAFE.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
 def say(text: str) -> None:
-    """Print a line for people. Whatever of it a shopper's browser or a file brought in stays text."""
+    """Print a line for people. No part of it that came from a shopper's browser or a file can steer the terminal."""
     click.echo(safe(text))
 
 
+def note(text: str) -> None:
+    """Print a line for people on standard error, where it cannot get among the results."""
+    click.echo(f"Note: {safe(text)}", err=True)
+
+
 def json_line(value: object) -> str:
-    """Spell the value as JSON, in one line that is safe to show on a terminal."""
+    """Return the value as one line of JSON that is safe to print on a terminal."""
     return safe(json.dumps(value, ensure_ascii=False))
 
 
 def done(for_machines: bool, text: str, **facts: Any) -> None:
-    """Say what was done: the text, or the facts after `"ok": true`."""
+    """Print the result: the text for people, or `"ok": true` and the facts for machines."""
     click.echo(json_line({"ok": True, **facts}) if for_machines else safe(text))
 
 
+def counted(number: int, noun: str) -> str:
+    """Return the number with its noun in the right form: 1 session, 2 sessions."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def when(ms: int) -> str:
-    """Give a moment as people read it, UTC."""
+    """Return a time in ms as a date and time of day, UTC."""
     try:
         return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
     except (ValueError, OverflowError, OSError):
-        # Within 2^53 and beyond the year 9999: a shopper's clock may say so.
+        # Up to 2^53 and beyond the year 9999: a shopper's clock may have been that wrong.
         return f"{ms} ms"
 
 
 def found(store: SessionStore, session_id: str) -> ShopperSession:
-    """Give the session. Raises RefusedError where there is none."""
+    """Return the session. Raises RefusedError if it is not stored."""
     session = store.get(session_id)
     if session is None:
         raise RefusedError(f"No session {session_id} is stored.")
@@ -74,7 +84,7 @@ def found(store: SessionStore, session_id: str) -> ShopperSession:
 
 @contextmanager
 def plain_failures() -> Iterator[None]:
-    """Turn what can go wrong into one line on standard error, and log lines into text that people read."""
+    """Turn failures of the store into one line on standard error, and log lines into plain text."""
     try:
         with _plain_log():
             yield
@@ -83,14 +93,14 @@ def plain_failures() -> Iterator[None]:
         why = f" ({cause.strerror})" if isinstance(cause, OSError) and cause.strerror else ""
         raise RefusedError(f"{error}{why}") from error
     except BrokenPipeError:
-        # `flask sessions list | head` has read enough. What Python still holds for the pipe must go somewhere quietly.
+        # The reader of `flask sessions list | head` has closed the pipe. Python's buffered output goes to /dev/null.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(0) from None
 
 
 @contextmanager
 def progress_bar(label: str, hidden: bool) -> Iterator[Progress]:
-    """Show a bar on standard error while a person waits; nothing in a pipe."""
+    """Show a progress bar on standard error if that is a terminal."""
     with click.progressbar(length=1, label=label, file=sys.stderr, hidden=hidden or not sys.stderr.isatty()) as bar:
 
         def report(done: int, of: int) -> None:
@@ -101,7 +111,7 @@ def progress_bar(label: str, hidden: bool) -> Iterator[Progress]:
 
 
 class _PlainFormatter(logging.Formatter):
-    """Gives only the message, after the formatter of the service has blotted out the keys in it."""
+    """Formats a record as its message alone, in which the service's own formatter has removed the keys."""
 
     def __init__(self, inner: logging.Formatter) -> None:
         super().__init__()
@@ -112,9 +122,9 @@ class _PlainFormatter(logging.Formatter):
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    # A failure of the store is what the command itself ends with.
+    # The command itself ends with the failure of the store, so its log line would say the same again.
     return record.levelno >= logging.WARNING and not (
-        record.levelno == logging.ERROR and record.name.startswith("tracker.sessions.")
+        record.levelno == logging.ERROR and record.name.startswith("tracker.storage.")
     )
 
 

@@ -1,73 +1,166 @@
-"""The answer: what a popup decision is, and what a text for a shopper must not hold."""
+"""A decision: a popup to show or silence, with its reason for the owner and how it came about."""
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from dataclasses import asdict, dataclass
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import ClassVar, Final, Literal, TypeAlias, TypedDict
 
-from marshmallow import ValidationError
+from tracker.decisions.language.popup_words import PopupWords, popup_words
+from tracker.decisions.proposal import ModelFailure, ModelProposal
+from tracker.decisions.shop.messages import Kind, Message
 
-MAX_MESSAGE: Final = 120
+Source: TypeAlias = Literal["gate", "cache", "groq", "rules"]
+"""The name of a decision's origin in answers and records, as since 1.0.0: `gate` is eligibility, `groq` the model."""
 
-CATEGORIES: Final = ("info", "discount", "reminder", "none")
+Category: TypeAlias = Literal["info", "discount", "reminder", "none"]
+
+_CATEGORY: Final[dict[Kind, Category]] = {"offer": "discount", "fact": "info", "help": "info"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PopupDecision:
-    """Whether to show a popup, and which: the seven fields that the shop's script reads."""
+@dataclass(frozen=True, slots=True)
+class ByEligibility:
+    """The session is not eligible for a popup, whatever rules or a model would propose."""
+
+    source: ClassVar[Source] = "gate"
+
+
+@dataclass(frozen=True, slots=True)
+class FromLog:
+    """An earlier decision that still stands."""
+
+    source: ClassVar[Source] = "cache"
+
+
+@dataclass(frozen=True, slots=True)
+class ByRules:
+    """The local rules proposed it: there is no model, or it failed."""
+
+    source: ClassVar[Source] = "rules"
+    failure: ModelFailure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ByModel:
+    """A model proposed it."""
+
+    source: ClassVar[Source] = "groq"
+    proposed: ModelProposal
+
+
+Origin: TypeAlias = ByEligibility | FromLog | ByRules | ByModel
+
+
+class PopupFields(TypedDict):
+    """The seven fields of an answer that the shop's script reads."""
 
     show_popup: bool
     message: str
-    """What the shopper reads; empty when nothing is shown."""
     reason: str
-    """Why, for the owner."""
     category: str
+    trigger: str
+    confidence: float
+    delay_ms: int
+
+
+class ActionFields(TypedDict, total=False):
+    """What the popup's button does: it opens something, or applies a code."""
+
+    label: str
+    opens: str
+    apply: str
+
+
+class OfferFields(TypedDict, total=False):
+    """The offer that a popup makes; `code` only if there is one."""
+
+    id: str
+    text: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """Show a popup with one of the owner's messages."""
+
+    message: Message
+    text: str
+    """What the shopper reads: the message in one language, perhaps after a model's opening."""
+    language: str
+    """The language in which it is shown, if the message is in it."""
+    reason: str
     trigger: str
     """A short label for what in the session decided: `items_in_cart`."""
     confidence: float
     delay_ms: int
-    """How long to wait before showing."""
+    """How long to wait before showing it."""
+    origin: Origin
 
-    def to_answer(self) -> dict[str, Any]:
-        """Give the seven fields as the JSON answer holds them."""
-        return asdict(self)
+    @property
+    def category(self) -> Category:
+        return _CATEGORY[self.message.kind]
+
+    def fields(self) -> PopupFields:
+        return PopupFields(
+            show_popup=True,
+            message=self.text,
+            reason=self.reason,
+            category=self.category,
+            trigger=self.trigger,
+            confidence=self.confidence,
+            delay_ms=self.delay_ms,
+        )
+
+    def words(self) -> PopupWords:
+        """Return the words of the popup's own buttons."""
+        return popup_words(self.language)
+
+    def action(self) -> ActionFields | None:
+        """Return what the popup's button does; None for a message without one."""
+        message, words = self.message, self.words()
+        if message.apply and message.code:
+            label = message.button_in(self.language) or words["apply"]
+            return ActionFields(label=label, apply=message.code)
+        if message.opens is None:
+            return None
+        label = message.button_in(self.language) or words[_word_for(message.opens)]
+        return ActionFields(label=label, opens=message.opens)
+
+    def offer(self) -> OfferFields | None:
+        """Return the offer with its text as it stands in the popup; None for a message of another kind."""
+        if self.message.kind != "offer":
+            return None
+        text = next(text for text in self.message.texts.values() if self.text.endswith(text))
+        offer = OfferFields(id=self.message.id, text=text)
+        return offer | OfferFields(code=self.message.code) if self.message.code else offer
 
 
-def quiet(reason: str, trigger: str = "none", confidence: float = 1.0) -> PopupDecision:
-    """Decide to show nothing."""
-    return PopupDecision(
-        show_popup=False,
-        message="",
-        reason=reason,
-        category="none",
-        trigger=trigger,
-        confidence=confidence,
-        delay_ms=0,
-    )
+def _word_for(opens: str) -> Literal["view_cart", "open", "write"]:
+    if opens in {"cart", "/cart"}:
+        return "view_cart"
+    return "open" if opens.startswith("/") else "write"
 
 
-# Zero-width joiners are part of emoji and of Persian and Indic words. All other format characters can reorder or hide.
-_JOINERS = "\u200c\u200d"
-_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-_LINK = re.compile(
-    r"""//|@|\b(?:https?|ftp|mailto|tel|sms|javascript|vbscript|data|file|intent|whatsapp):\S"""
-    r"""|\w\.[^\W\d_]{2,}|\w。[a-z]{2,}|\b\d{1,3}(?:\.\d{1,3}){3}\b""",
-    re.IGNORECASE,
-)
-_ENTITY = re.compile(r"&(?:#|[a-z][a-z0-9]*;)", re.IGNORECASE)
-_MARKUP = frozenset("<>{}[]`*_~|\\^")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Silence:
+    """Show nothing."""
+
+    reason: str
+    trigger: str
+    origin: Origin
+    confidence: float = 1.0
+    veto: str | None = None
+    """Why the guardrails stopped a proposal, if they did."""
+
+    def fields(self) -> PopupFields:
+        return PopupFields(
+            show_popup=False,
+            message="",
+            reason=self.reason,
+            category="none",
+            trigger=self.trigger,
+            confidence=self.confidence,
+            delay_ms=0,
+        )
 
 
-def plain_message(text: str) -> None:
-    """Raise ValidationError where a text for the shopper holds markup, links or hidden characters."""
-    visible = text.translate(dict.fromkeys(map(ord, _JOINERS)))
-    if any(unicodedata.category(character) in _HIDDEN for character in visible):
-        raise ValidationError("holds a control, bidirectional or hidden character")
-    # Full-width letters and dots read, and are clicked, as the plain ones.
-    folded = unicodedata.normalize("NFKC", visible)
-    if _LINK.search(folded):
-        raise ValidationError("holds a link or an address")
-    if _ENTITY.search(folded) or not _MARKUP.isdisjoint(folded):
-        raise ValidationError("holds markup")
+Decision: TypeAlias = Shown | Silence

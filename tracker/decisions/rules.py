@@ -1,45 +1,28 @@
-"""The local rules: which of the owner's sentences to say where no model picks one. They word nothing themselves."""
+"""Proposals without a model: by the owner's rule that holds, or by the scorecard."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
-
-from tracker.decisions.messages import Kind, Sentence
-from tracker.decisions.proposal import Choice
-from tracker.decisions.signals import SessionSummary, counted
-
-LONG_DWELL_S: Final = 60
-"""From here on, a shopper with a full cart has had the time to go to the checkout."""
+from tracker.decisions.case import Case
+from tracker.decisions.proposal import Proposal
+from tracker.decisions.scorecard.plain_rule import propose_plainly
+from tracker.decisions.scorecard.proposing import delay_ms_of, propose
+from tracker.decisions.scorecard.scorecard import Scorecard
 
 
-def choose(summary: SessionSummary, sentences: Sequence[Sentence]) -> Choice:
-    """Pick from the sentences that apply to this shopper, or nothing."""
-    items, dwell = summary.items_in_cart, summary.dwell_s
-    if items == 0:
-        return Choice.silent(f"Nothing in the cart after {dwell} s: still looking around.", "browsing")
-    if dwell < LONG_DWELL_S and not summary.hesitating:
-        return Choice.silent(
-            f"{counted(items, 'item')} in the cart after {dwell} s: no sign of hesitation yet.", "still_shopping"
+def propose_by_rules(case: Case, scorecard: Scorecard) -> Proposal:
+    """Propose the first message of the rule that holds; without a rule, what the scorecard makes of the visit."""
+    rule, signals = case.rule, case.signals
+    if rule is None:
+        if case.reading.by_storefront:
+            return propose(scorecard, case.shop.discretion, signals, case.messages)
+        return propose_plainly(signals, case.messages)
+    if not case.messages:
+        return Proposal(
+            message_id=None, reason=f"The rule in line {rule.line} of the file wants silence now.", trigger="rule"
         )
-    # An offer costs the shop something: it is for those whom knowing the shop better does not decide.
-    order: tuple[Kind, ...] = ("offer", "fact", "help") if summary.hesitating else ("fact", "help", "offer")
-    for kind in order:
-        for sentence in sentences:
-            if sentence.kind == kind:
-                return Choice(
-                    pick=sentence.id,
-                    reason=f"{counted(items, 'item')} in the cart and {dwell} s on the pages, but no checkout"
-                    f"{', and hesitating' if summary.hesitating else ''}: {_WHY[kind]}",
-                    trigger="hesitation" if summary.hesitating else "items_in_cart",
-                    confidence=0.7,
-                    delay_ms=2000,
-                )
-    return Choice.silent("The shop has nothing to say to this shopper now.", "nothing_to_say")
-
-
-_WHY: Final[dict[Kind, str]] = {
-    "offer": "an offer may decide.",
-    "fact": "knowing the shop better may help.",
-    "help": "help may be welcome.",
-}
+    return Proposal(
+        message_id=case.messages[0].id,
+        reason=f"The rule in line {rule.line} of the file holds.",
+        trigger="rule",
+        delay_ms=delay_ms_of(signals.why) if rule.delay_s is None else rule.delay_s * 1000,
+    )

@@ -1,1 +1,1 @@
-"""The demo shop and simulated shoppers. Loaded only where they are used."""
+"""The demo shop and simulated shoppers: loaded only if DEMO_SHOP is on, and by `flask simulate`."""

@@ -1,37 +1,49 @@
-"""The demo shop at /demo: pages, cart and consent banner as a Shopify shop has them, and a look behind the scenes."""
+"""The demo shop at /demo: pages, cart and consent banner as in a Shopify shop, and a panel behind the scenes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, Response, abort, jsonify, make_response, redirect, render_template, request, url_for
+from flask import (
+    Blueprint,
+    Response,
+    abort,
+    jsonify,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    send_from_directory,
+    url_for,
+)
 from werkzeug.wrappers import Response as AnyResponse
 
 from tracker.demo.catalogue import BY_HANDLE, COLLECTIONS, PRODUCTS, Cart, CartError, in_collection, money
 from tracker.sessions.model import ShopperSession
+from tracker.web.routes import Callers
 
 COOKIE = "demo_cart"
+_ASSETS = Path(__file__).parent / "assets"
 
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-"""As strict as a shop's can be: the storefront script works under it."""
+"""A content security policy as strict as a shop's can be: the storefront script works under it."""
 
 
 def demo_blueprint(find_session: Callable[[str], ShopperSession | None], script_version: str) -> Blueprint:
-    """Make the demo shop's blueprint.
+    """Return the blueprint of the demo shop.
 
-    `find_session` returns a session as it is stored, for the panel; `script_version` makes the script cacheable.
+    `find_session` returns a stored session, for the panel; `script_version` in the script's address makes it cacheable.
     """
     blueprint = Blueprint(
         "demo",
         __name__,
         url_prefix="/demo",
         template_folder="templates",
-        static_folder="assets",
-        static_url_path="/assets",
     )
 
     @blueprint.context_processor
@@ -48,45 +60,49 @@ def demo_blueprint(find_session: Callable[[str], ShopperSession | None], script_
     @blueprint.after_request
     def page_headers(response: Response) -> Response:
         response.headers.setdefault("Content-Security-Policy", PAGE_POLICY)
-        # With no-referrer, a beacon would not say which page's it is, and the service asks that.
+        # With no-referrer a beacon would not name its page, which the service checks.
         response.headers.setdefault("Referrer-Policy", "strict-origin-when-cross-origin")
-        # no-store would keep the pages out of the back/forward cache.
+        # no-store would exclude the pages from the back/forward cache.
         response.headers.setdefault("Cache-Control", "no-cache")
         return response
 
-    @blueprint.get("")
+    @blueprint.get("/assets/<path:filename>", callers=Callers.ANYONE)
+    def static(filename: str) -> Response:
+        return send_from_directory(_ASSETS, filename)
+
+    @blueprint.get("", callers=Callers.ANYONE)
     def door() -> AnyResponse:
         return redirect(_root())
 
-    @blueprint.get("/")
+    @blueprint.get("/", callers=Callers.ANYONE)
     def home() -> str:
         return render_template("demo/home.html", featured=PRODUCTS[:4], hero=BY_HANDLE["ash-vase"])
 
-    @blueprint.get("/collections/<name>")
+    @blueprint.get("/collections/<name>", callers=Callers.ANYONE)
     def collection(name: str) -> str:
         if name not in COLLECTIONS:
             abort(404)
         return render_template("demo/collection.html", name=name, products=in_collection(name))
 
-    @blueprint.get("/products/<handle>")
+    @blueprint.get("/products/<handle>", callers=Callers.ANYONE)
     def product(handle: str) -> str:
         found = BY_HANDLE.get(handle) or abort(404)
         others = [other for other in PRODUCTS if other is not found][:3]
         return render_template("demo/product.html", product=found, others=others)
 
-    @blueprint.get("/cart")
+    @blueprint.get("/cart", callers=Callers.ANYONE)
     def cart() -> str:
         return render_template("demo/cart.html")
 
-    @blueprint.get("/checkout")
+    @blueprint.get("/checkout", callers=Callers.ANYONE)
     def checkout() -> str:
         return render_template("demo/checkout.html")
 
-    @blueprint.get("/checkout/thank_you")
+    @blueprint.get("/checkout/thank_you", callers=Callers.ANYONE)
     def thank_you() -> Response:
         return _with_cart(Cart(), make_response(render_template("demo/thank_you.html")))
 
-    @blueprint.get("/record/<session_id>")
+    @blueprint.get("/record/<session_id>", callers=Callers.ANYONE)
     def record(session_id: str) -> Response:
         found = find_session(session_id)
         return jsonify(found and found.to_record())
@@ -102,11 +118,11 @@ def _add_cart_api(blueprint: Blueprint) -> None:
     def refused(error: CartError) -> tuple[dict[str, Any], int]:
         return {"status": 422, "message": "Cart Error", "description": str(error)}, 422
 
-    @blueprint.get("/cart.js")
+    @blueprint.get("/cart.js", callers=Callers.ANYONE)
     def cart_js() -> Response:
         return jsonify(_cart().to_answer(_root()))
 
-    @blueprint.post("/cart/add.js")
+    @blueprint.post("/cart/add.js", callers=Callers.ANYONE, body_limit="MAX_BODY_BYTES")
     def add() -> Response:
         body = _body()
         cart = _cart()
@@ -121,7 +137,7 @@ def _add_cart_api(blueprint: Blueprint) -> None:
         items = [item for item in cart.to_answer(_root())["items"] if item["id"] in added]
         return _with_cart(cart, jsonify({"items": items} if "items" in body else items[-1]))
 
-    @blueprint.post("/cart/change.js")
+    @blueprint.post("/cart/change.js", callers=Callers.ANYONE, body_limit="MAX_BODY_BYTES")
     def change() -> Response:
         body, cart = _body(), _cart()
         if "line" in body:
@@ -135,7 +151,7 @@ def _add_cart_api(blueprint: Blueprint) -> None:
             raise CartError("No such line")
         return _cart_answer(cart.set(variant, _number(body.get("quantity", 1))))
 
-    @blueprint.post("/cart/update.js")
+    @blueprint.post("/cart/update.js", callers=Callers.ANYONE, body_limit="MAX_BODY_BYTES")
     def update() -> Response:
         updates, cart = _body().get("updates") or {}, _cart()
         if isinstance(updates, list):
@@ -146,7 +162,7 @@ def _add_cart_api(blueprint: Blueprint) -> None:
             cart = cart.add(_number(variant), 0).set(_number(variant), _number(count))
         return _cart_answer(cart)
 
-    @blueprint.post("/cart/clear.js")
+    @blueprint.post("/cart/clear.js", callers=Callers.ANYONE)
     def clear() -> Response:
         return _cart_answer(Cart())
 

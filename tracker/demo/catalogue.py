@@ -1,4 +1,4 @@
-"""What the demo shop sells, and its cart: Shopify's Ajax cart API over a cookie, without a store of its own."""
+"""The products of the demo shop, and its cart: the data of Shopify's Ajax cart API, kept in a cookie."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MOST_OF_ONE = 20
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """Something for sale. Prices are cents."""
+    """A product; its price is in cents."""
 
     number: int
     handle: str
@@ -24,7 +24,7 @@ class Product:
     finishes: tuple[str, ...]
 
     def variants(self) -> list[tuple[int, str]]:
-        """Give (variant id, its name)."""
+        """Return (variant id, name of the variant) for every variant."""
         return [(self.number * 100 + place, finish) for place, finish in enumerate(self.finishes, 1)]
 
 
@@ -129,49 +129,49 @@ _BY_VARIANT: Mapping[int, tuple[Product, str]] = {
 
 
 def in_collection(name: str) -> list[Product]:
-    """Give the products of a collection; `all` holds every one."""
+    """Return the products of a collection; `all` contains every product."""
     return [product for product in PRODUCTS if name in {"all", product.kind}]
 
 
 def money(cents: int) -> str:
-    """Write a price."""
+    """Return a price as text."""
     return f"€{cents // 100}.{cents % 100:02d}"
 
 
 class CartError(Exception):
-    """What the shopper asked of the cart cannot be; the text says why."""
+    """The cart cannot be changed as requested; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cart:
-    """Variant ids and how many of each, in the order in which they were put in."""
+    """A cart: (variant id, quantity) for every line, in the order in which they were added."""
 
     lines: tuple[tuple[int, int], ...] = ()
 
     @classmethod
     def from_cookie(cls, text: str) -> Cart:
-        """Read what `to_cookie` wrote; anything else is an empty cart."""
+        """Return the cart that `to_cookie` wrote; any other text is an empty cart."""
         if not re.fullmatch(r"(\d{1,6}\.\d{1,2}(-|$))+", text, re.ASCII):
             return cls()
         pairs = (tuple(map(int, line.split("."))) for line in text.rstrip("-").split("-"))
         return cls(tuple((variant, min(count, MOST_OF_ONE)) for variant, count in pairs if variant in _BY_VARIANT))
 
     def to_cookie(self) -> str:
-        """Write the cart in characters that a cookie takes."""
+        """Return the cart as text of characters that are valid in a cookie."""
         return "-".join(f"{variant}.{count}" for variant, count in self.lines)
 
     def count(self) -> int:
-        """Count the items."""
+        """Return the number of items."""
         return sum(count for _variant, count in self.lines)
 
     def add(self, variant: int, count: int) -> Cart:
-        """Put more of a variant in. Raises CartError for one that is not sold here, or for too many."""
+        """Return the cart with more of a variant. Raises CartError for an unknown variant or too large a quantity."""
         if variant not in _BY_VARIANT:
             raise CartError("Cannot find variant")
         return self.set(variant, dict(self.lines).get(variant, 0) + count)
 
     def set(self, variant: int, count: int) -> Cart:
-        """Say how many of a variant there shall be; 0 takes it out."""
+        """Return the cart with this quantity of a variant; 0 removes the line."""
         if count > MOST_OF_ONE:
             raise CartError(f"We keep {MOST_OF_ONE} of each at most")
         lines = dict(self.lines)
@@ -179,7 +179,7 @@ class Cart:
         return replace(self, lines=tuple((key, value) for key, value in lines.items() if value > 0))
 
     def to_answer(self, root: str) -> dict[str, Any]:
-        """Give the cart as Shopify's Ajax API does; `root` is the shop's address."""
+        """Return the cart as Shopify's Ajax API answers it; `root` is the path of the shop."""
         items = [_line(variant, count, root) for variant, count in self.lines]
         total = sum(item["line_price"] for item in items)
         return {

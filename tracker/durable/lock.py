@@ -10,37 +10,61 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tracker.durable.fork import reset_after_fork
+
 _FIRST_PAUSE = 0.000_05
 _LONGEST_PAUSE = 0.001
+_LONGEST_NOTE = 4096
 
 
 class LockBusyError(Exception):
     """Another thread or process still holds the lock when the time limit is over."""
 
 
+def take(fd: int, until: float) -> None:
+    """Take the exclusive `flock` of an open file by `until` (monotonic). Raises LockBusyError.
+
+    flock cannot wait with a limit, so a waiter tries again after a pause that grows from 50 µs to 1 ms: a writer holds
+    the lock for about 100 µs, and a stopped holder must not take every other thread with it.
+    """
+    pause = _FIRST_PAUSE
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                raise LockBusyError("another process holds the lock") from None
+        time.sleep(pause)
+        pause = min(pause * 2, _LONGEST_PAUSE)
+
+
+def release(fd: int) -> None:
+    """Release the `flock` of an open file."""
+    fcntl.flock(fd, fcntl.LOCK_UN)
+
+
 class FileLock:
     """A lock that threads and processes share, taken within `timeout` seconds or refused with LockBusyError.
 
-    It is `flock` on a file of its own, which is never replaced or removed: a lock on the data file would admit two
-    holders as soon as that is renamed over, and a removed lock file splits the waiters. `flock` belongs to the open
-    file, so a process that was forked opens the file anew; the kernel lets go of the lock when its holder dies.
-
-    flock cannot wait with a limit, so a waiter tries again after a pause that grows from 50 µs to 1 ms: a writer holds
-    the lock for about 100 µs, and a holder that was stopped must not take every other thread with it.
+    It is `flock` on a file of its own, which we never replace or remove. Where another's hand does, two processes would
+    hold two different files of one name; so a holder compares the file that it locked with the file of that name now.
+    The kernel releases the lock when its holder dies.
     """
 
     def __init__(self, path: Path, timeout: float) -> None:
         self._path = path
+        self._place = str(path)
         self.timeout = timeout
         self._fd: int | None = None
-        self._begin_in_this_process()
+        self._opened: os.stat_result | None = None
+        self.begin_in_this_process()
+        reset_after_fork(self)
 
-    def _begin_in_this_process(self) -> None:
-        if self._fd is not None:
-            os.close(self._fd)
-        self._fd = None
+    def begin_in_this_process(self) -> None:
+        """Open the lock file anew: `flock` belongs to the open file, which a forked child shares with its parent."""
+        self._close()
         self._threads = threading.Lock()
-        self._pid = os.getpid()
 
     @contextmanager
     def held(self, until: float | None = None) -> Iterator[None]:
@@ -48,44 +72,56 @@ class FileLock:
 
         Raises LockBusyError, or OSError where the lock file cannot be opened.
         """
-        if self._pid != os.getpid():
-            self._begin_in_this_process()
-        now = time.monotonic()
-        limit = until if until is not None else now + self.timeout
-        if not self._threads.acquire(timeout=max(0.0, limit - now)):
+        limit = until if until is not None else time.monotonic() + self.timeout
+        if not self._threads.acquire(timeout=max(0.0, limit - time.monotonic())):
             raise LockBusyError("another thread holds the lock")
         try:
-            fd = self._open()
-            self._take(fd, limit)
+            fd = self._taken(limit)
             try:
                 yield
             finally:
-                fcntl.flock(fd, fcntl.LOCK_UN)
+                release(fd)
         finally:
             self._threads.release()
 
-    def close(self) -> None:
-        if self._pid != os.getpid():
-            self._begin_in_this_process()
-        with self._threads:
-            if self._fd is not None:
-                os.close(self._fd)
-                self._fd = None
-
-    def _open(self) -> int:
-        if self._fd is None:
-            self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        return self._fd
-
-    @staticmethod
-    def _take(fd: int, limit: float) -> None:
-        pause = _FIRST_PAUSE
+    def _taken(self, limit: float) -> int:
         while True:
+            if self._fd is None:
+                self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                self._opened = None
             try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError:
-                if time.monotonic() >= limit:
-                    raise LockBusyError("another process holds the lock") from None
-            time.sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE)
+                self._opened = self._opened or os.fstat(self._fd)
+                take(self._fd, limit)
+                if os.path.samestat(self._opened, os.stat(self._place)):  # noqa: PTH116  at each write
+                    return self._fd
+            except FileNotFoundError:
+                pass
+            except OSError:
+                self._close()  # That releases it, too.
+                raise
+            self._close()  # The lock file was removed or replaced: the others use the one of this name now.
+
+    def leave_note(self, note: bytes) -> None:
+        """Leave a few bytes in the lock file for other processes; only the holder may. It need not survive a crash."""
+        if self._fd is not None:
+            os.pwrite(self._fd, note.ljust(_LONGEST_NOTE), 0)
+
+    def read_note(self) -> bytes:
+        """Return what the last holder left, or nothing. Needs no lock."""
+        try:
+            fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return b""
+        try:
+            return os.pread(fd, _LONGEST_NOTE, 0).rstrip()
+        finally:
+            os.close(fd)
+
+    def close(self) -> None:
+        with self._threads:
+            self._close()
+
+    def _close(self) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None

@@ -1,1 +1,1 @@
-"""Taking in what browsers report: POST /ingest and /events."""
+"""Taking in the reports of browsers: POST /ingest and /events."""

@@ -1,73 +1,71 @@
-"""POST /ingest and POST /events: one view that takes a body in and answers when it is on the disk."""
+"""POST /ingest and POST /events: merge a report into its session, and answer when that is on the disk."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from flask import Response
-from flask.views import MethodView
+from flask import Blueprint, Response
 from marshmallow import Schema, fields
 
 from tracker.ingest.events import EventLimits
 from tracker.ingest.schemas import Ingested, IngestSchema
 from tracker.sessions.merge import SessionLimits, merge
 from tracker.sessions.store import SessionStore
-from tracker.web.bodies import ApiBlueprint
+from tracker.web.errors import STORE_ERRORS
+from tracker.web.operations import answers, takes_body
+from tracker.web.routes import Callers
 
 
 class RejectionSchema(Schema):
-    """One thing that was left out of a body."""
+    """One event, time or page that was left out."""
 
     where = fields.String(required=True)
     reason = fields.String(required=True)
 
 
 class SavedSchema(Schema):
-    """The body was taken in, and is on the disk."""
+    """The report is saved on the disk."""
 
     ok = fields.Boolean(required=True)
     saved = fields.Boolean(required=True)
     rejected = fields.Integer(metadata={"description": "How many events or times were left out; absent if none."})
-    reasons = fields.List(fields.Nested(RejectionSchema), metadata={"description": "Of the first ten."})
+    reasons = fields.List(fields.Nested(RejectionSchema), metadata={"description": "The reasons of the first ten."})
 
 
 _SAVED = b'{"ok":true,"saved":true}\n'
-"""Nearly every answer: spelled once, and not by the schema each time."""
+"""Nearly every answer, so it is not serialized anew for each."""
 
 
 def ingest_blueprint(
     store: SessionStore, event_limits: EventLimits, session_limits: SessionLimits, now_ms: Callable[[], int]
-) -> ApiBlueprint:
-    """Make the blueprint that merges every body into its session in `store`."""
-    blueprint = ApiBlueprint("ingest", __name__, description="What shoppers do")
+) -> Blueprint:
+    """Make the blueprint that merges every report into its session in `store`."""
+    blueprint = Blueprint("ingest", __name__)
     schema = IngestSchema(event_limits)
 
-    @blueprint.route("/ingest")
-    @blueprint.route("/events")
-    class Ingest(MethodView):
-        @blueprint.doc(requestBody=_documented(schema))
-        @blueprint.body(schema)
-        @blueprint.response(200, SavedSchema)
-        @blueprint.fails(400, 403, 413, 415, 422, 503)
-        def post(self, body: Ingested) -> Response | dict[str, Any]:
-            """Take in what a browser reports of a session.
+    @blueprint.post("/ingest", callers=Callers.SHOP_AND_PIXELS, body_limit="MAX_BODY_BYTES")
+    @blueprint.post("/events", callers=Callers.SHOP, body_limit="MAX_BODY_BYTES")
+    @takes_body(schema, document=_request_body(schema))
+    @answers(SavedSchema, STORE_ERRORS)
+    def ingest(body: Ingested) -> Response | dict[str, Any]:
+        """Take in what a browser reports of a session.
 
-            Send the same body again when in doubt: what was taken in before is not counted twice.
-            """
-            report = body.report
-            store.update(report.session, lambda stored: merge(stored, report, session_limits, now_ms()))
-            if not body.rejected.count:
-                return Response(_SAVED, mimetype="application/json")
-            return {"ok": True, "saved": True, "rejected": body.rejected.count, "reasons": body.rejected.reasons}
+        Send the same body again when in doubt: a body that was taken in before changes nothing.
+        """
+        report, rejected = body.report.bounded(now_ms(), body.rejected.add), body.rejected
+        store.update(report.session, lambda stored: merge(stored, report, session_limits, now_ms()))
+        if not rejected.count:
+            return Response(_SAVED, mimetype="application/json")
+        return {"ok": True, "saved": True, "rejected": rejected.count, "reasons": rejected.reasons}
 
     return blueprint
 
 
-def _documented(schema: IngestSchema) -> dict[str, Any]:
-    body = {"schema": {"anyOf": [type(schema.snapshot), type(schema.envelope)]}}
+def _request_body(schema: IngestSchema) -> dict[str, Any]:
+    shapes = {"schema": {"anyOf": [type(schema.snapshot), type(schema.envelope)]}}
     return {
-        "description": "A snapshot, or an envelope of the original browser script. JSON, whatever the type says.",
+        "description": "A snapshot, or an envelope of the original browser script. JSON, whatever the Content-Type.",
         "required": True,
-        "content": {"application/json": body, "text/plain": body},
+        "content": {"application/json": shapes, "text/plain": shapes},
     }

@@ -1,9 +1,11 @@
-"""The two shapes of a body that browsers send, snapshot and envelope, and what either means to the domain."""
+"""The two shapes of a body, snapshot and envelope, and the one report that the domain takes from either."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
@@ -16,17 +18,17 @@ from tracker.web.bodies import SessionIdField
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
-    """A body as it was understood: what it reports, and what had to be left out."""
+    """What a body reports, and what had to be left out of it."""
 
     report: Report
     rejected: Rejections
 
 
 class _Count(fields.Integer):
-    """A whole number from 0 to 2^53, which 7.0 is too: JSON knows one kind of number. No text, no truth value."""
+    """A whole number from 0 to 2^53; also 7.0, for JSON has one kind of number. No text, neither true nor false."""
 
     def __init__(self, **kwargs: Any) -> None:
-        # For the API's document; what comes is checked below.
+        # Range is for the API's document; values are checked below.
         super().__init__(validate=validate.Range(0, MAX_INTEGER), **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> int:
@@ -36,10 +38,10 @@ class _Count(fields.Integer):
 
 
 class _Time(fields.Float):
-    """A moment or a span: a number from 0 to 2^53."""
+    """A moment or a duration: a number from 0 to 2^53."""
 
     def __init__(self, **kwargs: Any) -> None:
-        # For the API's document; what comes is checked below.
+        # Range is for the API's document; values are checked below.
         super().__init__(validate=validate.Range(0, MAX_INTEGER), **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> float:
@@ -49,7 +51,7 @@ class _Time(fields.Float):
 
 
 class _ByPage(fields.Dict):
-    """An object with a key for each page; what its values hold is read, one by one, by `tracker.ingest.events`."""
+    """An object with a key for each page. `tracker.ingest.events` reads its values, and leaves out faulty ones."""
 
     def __init__(self, max_pages: int, **metadata: Any) -> None:
         def few_enough(pages: Mapping[str, Any]) -> None:
@@ -72,10 +74,10 @@ _EVENTS_HELP = (
 
 
 def ingest_schemas(limits: EventLimits) -> tuple[type[Schema], type[Schema]]:
-    """Make (SnapshotSchema, EnvelopeSchema) for these limits; both load to Ingested."""
+    """Make (SnapshotSchema, EnvelopeSchema) for these limits."""
 
     class SnapshotSchema(Schema):
-        """All that the script knows of the session, or the new part of it: times in milliseconds."""
+        """All that the script knows of the session, or only what is new. Times are milliseconds."""
 
         class Meta:
             unknown = EXCLUDE
@@ -87,7 +89,7 @@ def ingest_schemas(limits: EventLimits) -> tuple[type[Schema], type[Schema]]:
         sentAt = _Time(allow_none=True, load_default=None, metadata={"description": "The browser's clock, ms."})
 
     class EnvelopeStateSchema(Schema):
-        """What happened since the last envelope that was answered: times in milliseconds, ts in seconds."""
+        """What happened since the last envelope that was answered. Times are milliseconds, ts is seconds."""
 
         class Meta:
             unknown = EXCLUDE
@@ -97,12 +99,12 @@ def ingest_schemas(limits: EventLimits) -> tuple[type[Schema], type[Schema]]:
         events = _ByPage(limits.pages, description=_EVENTS_HELP)
 
     class EnvelopeSchema(Schema):
-        """What the original browser script sends."""
+        """The body of the original browser script."""
 
         class Meta:
             unknown = EXCLUDE
 
-        reason = fields.Raw(load_only=True, metadata={"description": "Why it is sent now; not kept."})
+        reason = fields.Raw(load_only=True, metadata={"description": "Why the script sends now; not kept."})
         ts = _Time(allow_none=True, load_default=None, metadata={"description": "The browser's clock, seconds."})
         session = SessionIdField()
         state = fields.Nested(EnvelopeStateSchema, required=True)
@@ -111,7 +113,7 @@ def ingest_schemas(limits: EventLimits) -> tuple[type[Schema], type[Schema]]:
 
 
 class IngestSchema(Schema):
-    """Either shape: an envelope is known by its `state`."""
+    """Either shape; the key `state` marks an envelope."""
 
     def __init__(self, limits: EventLimits) -> None:
         """Make the schema for these limits."""
@@ -120,33 +122,33 @@ class IngestSchema(Schema):
         self.snapshot, self.envelope = (shape() for shape in ingest_schemas(limits))
 
     def load(self, data: Any, **kwargs: Any) -> Ingested:
-        """Give the body as Ingested. Raises ValidationError with the faults by field."""
-        is_envelope = isinstance(data, dict) and "state" in data
-        body = (self.envelope if is_envelope else self.snapshot).load(data)
-        rejected = Rejections()
-        if is_envelope:
-            state, clock, in_seconds = body["state"], body["ts"], True
-            times, level = state["timeonpage"], 3
+        """Return the body as Ingested. Raises ValidationError with the faults by field."""
+        if isinstance(data, dict) and "state" in data:
+            body = self.envelope.load(data)
+            state, times, clock = body["state"], body["state"]["timeonpage"], body["ts"]
+            is_envelope, level = True, 3
         else:
-            state, clock, in_seconds = body, body["sentAt"], False
-            times, level = state["timeOnPage"], 2
+            body = state = self.snapshot.load(data)
+            times, clock = body["timeOnPage"], body["sentAt"]
+            is_envelope, level = False, 2
         listed = state["events"] or {}
-        count = sum(len(events) for events in listed.values() if isinstance(events, list))
+        count = 0
+        for page in listed.values():
+            count += len(page) if isinstance(page, list) else 0
         if count > self._limits.body_events:
             raise ValidationError({"events": [f"At most {self._limits.body_events} events in one body."]})
-        events = read_events(listed, self._limits, level, in_seconds, rejected)
+        rejected = Rejections()
+        events = read_events(listed, self._limits, level, is_envelope, rejected)
         if clock is None:
-            newest = max((event["ts"] for kept in events.values() for event in kept), default=0)
+            clock = max(map(itemgetter("ts"), chain.from_iterable(events.values())), default=0)
         else:
-            newest = in_milliseconds(clock) if in_seconds else round(clock)
-        return Ingested(
-            Report(
-                session=body["session"],
-                items_in_cart=state["itemsInCart"],
-                clock=newest,
-                time_on_page=read_times(times or {}, rejected),
-                events=events,
-                adds_time=is_envelope,
-            ),
-            rejected,
+            clock = in_milliseconds(clock) if is_envelope else round(clock)
+        report = Report(
+            session=body["session"],
+            items_in_cart=state["itemsInCart"],
+            clock=clock,
+            time_on_page=read_times(times or {}, rejected),
+            events=events,
+            adds_time=is_envelope,
         )
+        return Ingested(report, rejected)

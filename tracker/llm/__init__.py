@@ -1,1 +1,1 @@
-"""A language model: the port, the Groq client behind it, and the budget for its calls."""
+"""A language model: the port, its faults, the Groq client behind it, and the budget for its calls."""

@@ -1,4 +1,4 @@
-"""Groq as a language model: a bounded number of calls at once, each over by its deadline, each one line in the log."""
+"""Groq as a language model: a bounded number of calls at once, each ended by its deadline and logged in one line."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from tracker.llm.model import (
-    Message,
+from tracker.llm.port import (
     ModelAnswer,
     ModelBusyError,
     ModelError,
     ModelRateLimitedError,
     ModelTimeoutError,
     ModelUnreachableError,
+    PromptPart,
 )
 
 if TYPE_CHECKING:
@@ -31,13 +31,13 @@ class GroqClient:
     """A ModelClient that speaks to Groq, or to any server with the same protocol.
 
     Each call runs in a thread of its own while the caller waits for it, because no timeout of the SDK bounds a whole
-    exchange: a server that drips a byte a second stays within every one of them. When the time is up, the caller goes
-    and shuts the call's connection, which ends the thread. A thread costs 0.1 ms beside the model's 300; made when
-    needed and kept by nobody, threads are safe with any fork.
+    exchange: a server that sends one byte a second stays within every one of them. At the deadline the caller stops
+    waiting and shuts the call's connection, which ends the thread. A thread costs 0.1 ms beside the model's 300; since
+    threads are started when needed and never pooled, they are safe with any fork.
     """
 
     def __init__(self, api_key: str, base_url: str, model: str, *, max_calls: int = 16) -> None:
-        """Take at most `max_calls` questions at once and process; keep it below the number of request threads.
+        """`max_calls`: calls at once in this process; keep it below the number of request threads.
 
         Raises ValueError for an empty key, which the SDK would send.
         """
@@ -48,11 +48,11 @@ class GroqClient:
         self._model = model
         self._slots = threading.BoundedSemaphore(max_calls)
 
-    def complete(self, messages: Sequence[Message], schema: Mapping[str, Any], deadline_s: float) -> ModelAnswer:
-        """Ask once and return within `deadline_s` seconds. Raises a ModelError, and nothing else."""
+    def complete(self, prompt: Sequence[PromptPart], schema: Mapping[str, Any], deadline_s: float) -> ModelAnswer:
+        """Make one request and return within `deadline_s` seconds. Raises a ModelError and nothing else."""
         started = time.monotonic()
         try:
-            reply = self._reply(messages, schema, deadline_s)
+            reply = self._reply(prompt, schema, deadline_s)
         except ModelError as error:
             retry_after = error.retry_after if isinstance(error, ModelRateLimitedError) else None
             fields = {"outcome": error.code, "ms": _ms_since(started), "retry_after": retry_after}
@@ -70,27 +70,27 @@ class GroqClient:
         _log.info("the model answered", extra={"model": self._model, **fields})
         return answer
 
-    def _reply(self, messages: Sequence[Message], schema: Mapping[str, Any], deadline_s: float) -> Reply:
+    def _reply(self, prompt: Sequence[PromptPart], schema: Mapping[str, Any], deadline_s: float) -> Reply:
         if not self._slots.acquire(blocking=False):
-            raise ModelBusyError("as many questions as allowed are under way")
-        line = _Line()
+            raise ModelBusyError("as many calls as allowed are under way")
+        connection = _Connection()
         future: Future[Reply] = Future()
 
         def run() -> None:
             try:
-                # Here, and not above, so that the SDK's import counts against the deadline as well.
+                # Imported here so that the time for importing the SDK counts against the deadline as well.
                 from tracker.llm import groq_transport  # noqa: PLC0415
 
                 reply = groq_transport.ask(
-                    self._api_key, self._base_url, self._model, messages, schema, deadline_s, line.opened
+                    self._api_key, self._base_url, self._model, prompt, schema, deadline_s, connection.opened
                 )
             except ModelError as error:
                 outcome: Reply | ModelError = error
-            except BaseException:  # noqa: BLE001  whatever it was, somebody waits for an outcome
+            except BaseException:  # noqa: BLE001  the caller waits for an outcome, whatever happened
                 outcome = ModelUnreachableError("the model cannot be asked")
             else:
                 outcome = reply
-            # First the slot, then the outcome: who has an answer may ask again.
+            # The slot before the outcome: a caller that has its answer may make the next call at once.
             self._slots.release()
             if isinstance(outcome, ModelError):
                 future.set_exception(outcome)
@@ -101,25 +101,25 @@ class GroqClient:
             threading.Thread(target=run, name="groq-call", daemon=True).start()
         except RuntimeError:
             self._slots.release()
-            raise ModelBusyError("the system has no thread to spare") from None
+            raise ModelBusyError("the system cannot start another thread") from None
         try:
             return future.result(timeout=deadline_s)
         except TimeoutError:
-            line.cut()
-        raise ModelTimeoutError("no whole answer came before the deadline")
+            connection.cut()
+        raise ModelTimeoutError("no complete answer came before the deadline")
 
 
-class _Line:
-    """A call's connection, which another thread may cut at any moment, also before there is one."""
+class _Connection:
+    """A call's connection, which another thread may cut at any moment, even before it is opened."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
         self._cut = False
 
-    def opened(self, connection: socket.socket) -> None:
+    def opened(self, connected: socket.socket) -> None:
         with self._lock:
-            self._socket = connection
+            self._socket = connected
             if self._cut:
                 raise ConnectionAbortedError
 
@@ -128,7 +128,7 @@ class _Line:
             self._cut = True
             if self._socket is not None:
                 with suppress(OSError):
-                    # Not SSLSocket.shutdown, which drops the TLS state under the thread that is reading.
+                    # Not SSLSocket.shutdown, which would drop the TLS state while the other thread still reads.
                     socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
 

@@ -1,6 +1,6 @@
-"""One exchange with Groq: the SDK on a connection of its own, the answer's size bounded, every fault a ModelError.
+"""One exchange with Groq: the SDK on its own connection, the answer's size bounded, every failure a ModelError.
 
-Imports the SDK, which takes some 400 ms: import this late.
+Importing this module imports the SDK, which takes some 400 ms: import it late.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ import groq
 import httpx
 import orjson
 
-from tracker.llm.model import (
-    Message,
+from tracker.llm.port import (
     ModelAnswerError,
     ModelError,
     ModelRateLimitedError,
     ModelRefusedError,
     ModelTimeoutError,
     ModelUnreachableError,
+    PromptPart,
 )
 
 MAX_ANSWER_BYTES: Final = 64 * 1024
-"""A decision with all that stands around it has about 1 KB."""
+"""A decision with everything around it has about 1 KB."""
 
 MAX_COMPLETION_TOKENS: Final = 800
 """A decision takes about 120; the reasoning before it counts as well."""
 
 for _name in ("groq", "httpx", "httpcore"):
-    # At DEBUG they would write the prompt, and at INFO a second line for each call.
+    # At DEBUG they would log the prompt, and at INFO a second line for each call.
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 
@@ -52,18 +52,18 @@ def ask(
     api_key: str,
     base_url: str,
     model: str,
-    messages: Sequence[Message],
+    prompt: Sequence[PromptPart],
     schema: Mapping[str, Any],
     timeout_s: float,
     opened: Callable[[socket.socket], None],
 ) -> Reply:
-    """Ask once. `timeout_s` bounds each step, not the whole; `opened` gets the socket, to shut it when the time is up.
+    """Make one request. `timeout_s` bounds each step, not the whole exchange.
 
-    Raises a ModelError, and nothing else.
+    `opened` receives the socket, so that the caller can shut it at the deadline. Raises a ModelError and nothing else.
     """
     try:
         transport = _BoundedTransport(opened)
-        # A client a call costs 0.1 ms, shares nothing between threads or across a fork, and follows no redirect.
+        # A new client for each call costs 0.1 ms, shares nothing between threads or across a fork, follows no redirect.
         with groq.Groq(
             api_key=api_key,
             base_url=base_url,
@@ -72,17 +72,17 @@ def ask(
             http_client=httpx.Client(transport=transport, timeout=timeout_s),
         ) as client:
             answer = client.chat.completions.with_raw_response.create(
-                model=model, messages=cast(Any, messages), timeout=timeout_s, **_answer_options(model, schema)
+                model=model, messages=cast(Any, prompt), timeout=timeout_s, **_answer_options(model, schema)
             )
             return _read(answer.read())
     except ModelError:
         raise
-    except Exception as error:  # noqa: BLE001  the SDK lets errors of headers, addresses and codecs through as well
+    except Exception as error:  # noqa: BLE001  the SDK also lets errors of headers, addresses and codecs through
         text = _failed_generation(error)
         failure = _failure(error)
     if text:
         return Reply(text)
-    # Raised outside the handler, so that no __context__ carries the request with its key and prompt along.
+    # Raised outside the handler, so that no __context__ carries the request with its key and prompt.
     raise failure
 
 
@@ -119,7 +119,7 @@ def _tokens(usage: object, key: str) -> int:
 
 
 def _failed_generation(error: Exception) -> str | None:
-    # Where only json_object is to be had, Groq answers 400 for what it finds faulty; it can be usable all the same.
+    # Where only json_object is supported, Groq answers 400 for JSON that it finds faulty; the text may still be usable.
     body = error.body if isinstance(error, groq.BadRequestError) else None
     fault = body.get("error") if isinstance(body, dict) else None
     text = fault.get("failed_generation") if isinstance(fault, dict) else None
@@ -148,7 +148,7 @@ def _retry_after(response: httpx.Response) -> float | None:
 
 
 class _BoundedTransport(httpx.HTTPTransport):
-    """Bounds the bodies of errors too: the SDK reads those to their end before it hands anything on."""
+    """A transport that also bounds the bodies of errors, which the SDK reads to their end before it returns."""
 
     def __init__(self, opened: Callable[[socket.socket], None]) -> None:
         super().__init__(verify=_tls())
@@ -160,12 +160,12 @@ class _BoundedTransport(httpx.HTTPTransport):
         stream = cast(httpx.SyncByteStream, response.stream)
         if response.headers.get("content-encoding", "identity") != "identity":
             stream.close()
-            raise httpx.DecodingError("nobody asked for a compressed answer, whose size has no bound")
+            raise httpx.DecodingError("an answer that was compressed unasked has no bounded size")
         response.stream = _BoundedStream(stream)
         return response
 
     def _trace(self, event: str, info: Mapping[str, Any]) -> None:
-        # TLS puts a new socket in the place of the first.
+        # TLS replaces the first socket with a new one.
         if event in {"connection.connect_tcp.complete", "connection.start_tls.complete"}:
             self._opened(info["return_value"].get_extra_info("socket"))
 

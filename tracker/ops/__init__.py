@@ -1,1 +1,1 @@
-"""What an operator asks the service: its health."""
+"""What an operator needs to know: whether the service is healthy."""

@@ -1,16 +1,17 @@
-"""GET /health: whether the service can do its work now, said truthfully."""
+"""GET /health and /healthz: whether the service can do its work now."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from flask.views import MethodView
+from flask import Blueprint
 from marshmallow import Schema, fields
 
 from tracker import __version__
 from tracker.sessions.store import SessionStore
-from tracker.web.bodies import ApiBlueprint
+from tracker.web.operations import answers
+from tracker.web.routes import Callers
 
 
 class HealthSchema(Schema):
@@ -20,28 +21,27 @@ class HealthSchema(Schema):
     status = fields.String(required=True, metadata={"enum": ["healthy", "failing"]})
     problem = fields.String(metadata={"description": "What is wrong and what to do; only when failing."})
     notices = fields.List(
-        fields.String(), metadata={"description": "What does not keep the service from working, but wants a hand."}
+        fields.String(), metadata={"description": "Faults that need attention, while the service still works."}
     )
     version = fields.String(required=True)
 
 
-def health_blueprint(store: SessionStore, notices: Callable[[], list[str]] = list) -> ApiBlueprint:
-    """Make GET /health and /healthz, which try the store out at every call and pass the notices on."""
-    blueprint = ApiBlueprint("health", __name__, description="Is the service well?")
+def health_blueprint(store: SessionStore, notices: Callable[[], list[str]] = list) -> Blueprint:
+    """Make GET /health and /healthz. Each call tries the store; `notices` returns the faults that do not stop it."""
+    blueprint = Blueprint("health", __name__)
 
-    @blueprint.route("/health")
-    @blueprint.route("/healthz")
-    class Health(MethodView):
-        @blueprint.response(200, HealthSchema)
-        @blueprint.alt_response(503, schema=HealthSchema, description="The store cannot take a session now.")
-        def get(self) -> tuple[dict[str, Any], int]:
-            """Tell whether sessions can be kept now."""
-            problem = store.check().problem
-            about: dict[str, Any] = {"version": __version__}
-            if noticed := notices():
-                about["notices"] = noticed
-            if problem is None:
-                return {"ok": True, "status": "healthy", **about}, 200
-            return {"ok": False, "status": "failing", "problem": problem, **about}, 503
+    @blueprint.get("/health", callers=Callers.ANYONE)
+    @blueprint.get("/healthz", callers=Callers.ANYONE)
+    @answers(HealthSchema)
+    @answers(HealthSchema, status=503, description="The store cannot take a session now.")
+    def health() -> tuple[dict[str, Any], int]:
+        """Check whether sessions can be kept now."""
+        problem = store.problem()
+        answer: dict[str, Any] = {"version": __version__}
+        if noticed := notices():
+            answer["notices"] = noticed
+        if problem is None:
+            return {"ok": True, "status": "healthy", **answer}, 200
+        return {"ok": False, "status": "failing", "problem": problem, **answer}, 503
 
     return blueprint

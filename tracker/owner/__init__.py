@@ -1,1 +1,1 @@
-"""What is the owner's alone: the sessions themselves."""
+"""The owner's own API: the stored sessions."""

@@ -1,1 +1,1 @@
-"""The core: what a session is, how reports of it are merged, and where it is kept."""
+"""The core: what a session is, how reports are merged into it, and the port to the place where sessions are kept."""

@@ -1,10 +1,13 @@
-"""Reading records that the original system, an export or a hand wrote: lenient where `from_record` trusts."""
+"""Reading records that the original system, an export or a person wrote: lenient where `from_record` trusts."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, TypeAlias
 
 from tracker.sessions.model import MAX_INTEGER, Event, MergeState, ShopperSession, canonical, clean, size_of
 
@@ -12,10 +15,13 @@ SECONDS_BELOW = 100_000_000_000
 """A ts below this is in seconds (as ms it would be before March 1973), one from it on in milliseconds."""
 
 UNKNOWN_TYPE = "unknown"
-"""The type of an event that names none: the original system kept such, and no event is left out here."""
+"""The type of an event that has none: the original system stored such events, and none of them is left out."""
+
+Unread: TypeAlias = Callable[[str], None]
+"""Called with the place of every value that is neither absent nor readable, and is therefore taken as 0 or empty."""
 
 _DEEPEST = 100
-"""The original system set no limit; the writer of our file takes 254."""
+"""The original system set no limit on nesting; the JSON writer's own is 254."""
 
 _KNOWN = {
     "session",
@@ -29,50 +35,110 @@ _KNOWN = {
     "decisions",
 }
 
+_NUMBER = re.compile(r"\s*[+-]?[0-9]{1,400}(\.[0-9]{1,400})?([eE][+-]?[0-9]{1,3})?\s*", re.ASCII)
+
 
 class RecordError(ValueError):
-    """Why this cannot be read as a session, in words that follow the place where it stands."""
+    """The value cannot be read as a session. The message follows the name of the place where it stands."""
 
 
 def in_milliseconds(ts: float) -> int:
-    """Read a browser's clock, which the original script gives in seconds."""
+    """Return a time of a browser's clock in milliseconds; the original script sends seconds."""
     return round(ts * 1000) if ts < SECONDS_BELOW else round(ts)
 
 
-def read_record(session_id: str, raw: Mapping[str, Any], fallback: int) -> ShopperSession:
-    """Make a session of any record that was once written, ours or the original's, without losing an event.
+def read_record(
+    session_id: str, raw: Mapping[str, Any], fallback: int, unread: Unread = lambda place: None
+) -> ShopperSession:
+    """Return the session of any record that was ever written, by this system or the original one, with all its events.
 
-    Texts come out clean, events with a type and a time in ms, in their order. `fallback` (ms) is taken for `updatedAt`
-    where the record names no time at all. Raises RecordError where it nests too deep to be written again.
+    Texts come out clean; events have a type and a time in ms, and are in order. Numbers may be written as text, and
+    times as ISO 8601 dates. `fallback` (ms) becomes `updated_at` if the record holds no time at all. `unread` is told
+    of every value that cannot be read. Raises RecordError if the record nests too deeply to be written again.
     """
     record = _cleaned(dict(raw), _DEEPEST)
     if _is_ours(record):
-        return ShopperSession.from_record({**record, "session": session_id})
+        session = ShopperSession.from_record({**record, "session": session_id})
+        # The limit on bytes is held by this number without a look at the events: a wrong one would lift it.
+        event_bytes = sum(map(size_of, session.events.values()))
+        return replace(session, merge=replace(session.merge, event_bytes=event_bytes))
+    if "merge" in record:
+        unread("merge")
     events: dict[str, list[Event]] = {}
-    for page, listed in _mapping(record.get("events")).items():
-        read = [_event(event) for event in (listed if isinstance(listed, list) else []) if isinstance(event, dict)]
+    for page, listed in _mapping(record, "events", unread).items():
+        read = _events(listed, f"events.{page}", unread)
         if read:
             events[page] = sorted(read, key=lambda event: (event["ts"], canonical(event)))
     newest = max((page_events[-1]["ts"] for page_events in events.values()), default=0)
-    times = _mapping(record.get("timeOnPage", record.get("timeonpage")))
+    times_key = "timeOnPage" if "timeOnPage" in record else "timeonpage"
+    times = _mapping(record, times_key, unread)
+    cart_key = "itemsInCart" if "itemsInCart" in record else "itemsoncart"
     return ShopperSession(
         session=session_id,
-        items_in_cart=round(_number(record.get("itemsInCart", record.get("itemsoncart")))),
-        time_on_page={page: round(_number(time)) for page, time in sorted(times.items())},
+        items_in_cart=round(_number(record.get(cart_key), cart_key, unread)),
+        time_on_page={page: round(_number(times[page], f"{times_key}.{page}", unread)) for page in sorted(times)},
         events=dict(sorted(events.items())),
-        updated_at=round(_number(record.get("updatedAt"))) or newest or fallback,
+        updated_at=_moment(record.get("updatedAt"), "updatedAt", unread, round) or newest or fallback,
         merge=MergeState(
             cart_clock=newest,
             event_bytes=sum(map(size_of, events.values())),
         ),
+        decisions=_mapping(record, "decisions", unread),
         further={key: value for key, value in record.items() if key not in _KNOWN},
     )
 
 
-def _event(raw: Mapping[str, Any]) -> Event:
+def _events(listed: Any, place: str, unread: Unread) -> list[Event]:
+    if not isinstance(listed, list):
+        unread(place)
+        return []
+    events = []
+    for number, raw in enumerate(listed):
+        if isinstance(raw, dict):
+            events.append(_event(raw, f"{place}.{number}", unread))
+        else:
+            unread(f"{place}.{number}")
+    return events
+
+
+def _event(raw: Mapping[str, Any], place: str, unread: Unread) -> Event:
     kind = raw.get("type")
-    event: Event = {**raw, "ts": in_milliseconds(_number(raw.get("ts")))}
+    event: Event = {**raw, "ts": _moment(raw.get("ts"), f"{place}.ts", unread, in_milliseconds)}
     return event if isinstance(kind, str) and kind else {**event, "type": UNKNOWN_TYPE}
+
+
+def _moment(value: Any, place: str, unread: Unread, in_ms: Callable[[float], int]) -> int:
+    """Return a time in ms: that of a date in ISO 8601 (UTC if it names no zone), or `in_ms` of a number."""
+    if isinstance(value, str) and not _NUMBER.fullmatch(value):
+        try:
+            date = datetime.fromisoformat(value.strip())
+        except ValueError:
+            unread(place)
+            return 0
+        date = date if date.tzinfo else date.replace(tzinfo=UTC)
+        return max(0, round((date - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1000))
+    return min(in_ms(_number(value, place, unread)), MAX_INTEGER)
+
+
+def _number(value: Any, place: str, unread: Unread) -> float:
+    """Return a number from 0 to 2^53, which may be written as text; 0 if there is none."""
+    if value is None:
+        return 0
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        value = float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value) or value < 0:
+        unread(place)
+        return 0
+    return min(value, MAX_INTEGER)
+
+
+def _mapping(record: Mapping[str, Any], key: str, unread: Unread) -> Mapping[str, Any]:
+    value = record.get(key)
+    if isinstance(value, dict):
+        return value
+    if value is not None:
+        unread(key)
+    return {}
 
 
 def _cleaned(value: Any, room: int) -> Any:
@@ -85,23 +151,13 @@ def _cleaned(value: Any, room: int) -> Any:
     if isinstance(value, list):
         return [_cleaned(one, room - 1) for one in value]
     if isinstance(value, int) and abs(value) > MAX_INTEGER:
-        # Python writes whole numbers of any length; as JavaScript would read this one.
+        # Python reads integers of any length; JavaScript would read this one as a fraction.
         return float(value) if abs(value) < 2**1023 else None
     return value
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return 0
-    return min(max(value, 0), MAX_INTEGER)
-
-
 def _is_ours(record: Mapping[str, Any]) -> bool:
-    """Tell whether the record is of the types that `ShopperSession.from_record` takes on trust."""
+    """Return whether the record has the types on which `ShopperSession.from_record` relies."""
     merge, events, decisions = record.get("merge"), record.get("events"), record.get("decisions", {})
     if not isinstance(merge, dict) or not isinstance(events, dict) or not isinstance(decisions, dict):
         return False

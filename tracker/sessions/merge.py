@@ -1,9 +1,9 @@
-"""Merging a report into a session: loses nothing, counts nothing twice, whatever the order of arrival.
+"""Merging a report into a session: nothing is lost, nothing counts twice, and the order of arrival does not matter.
 
-The events of a session are the newest part of the union of everything reported: ordered by (ts, page, canonical), cut
-where the limits on events, pages or bytes are reached. Such a cut can be made early or late and gives the same result,
-which is why a bounded session is still independent of order. The largest event cut away is the *horizon*: what does
-not stand above it stays out, so an old body that comes again changes nothing.
+The events of a session are the newest part of the union of all reported events, ordered by (ts, page, canonical). The
+oldest are dropped when a limit on events, pages or bytes is exceeded. Dropping early or late gives the same result, so
+a bounded session is still independent of order. The newest event dropped is the *horizon*: only events above it are
+taken in, so an old body that arrives again changes nothing.
 """
 
 from __future__ import annotations
@@ -30,14 +30,17 @@ from tracker.sessions.model import (
 
 _T = TypeVar("_T")
 REMEMBERED_ENVELOPES = 32
-"""How many envelopes a session knows again. A browser repeats one within seconds, so this is minutes of them."""
+"""How many envelopes a session recognises when they are repeated. Browsers repeat within seconds; 32 last minutes."""
 
 _ts = itemgetter("ts")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionLimits:
-    """How much of a session is kept: its newest events, and its longest-read pages."""
+    """How far reports may fill a session: its newest events are kept, and the pages with the longest times.
+
+    A session that another service with larger limits has filled further keeps what it holds and grows no more.
+    """
 
     events: int
     pages: int
@@ -45,19 +48,28 @@ class SessionLimits:
 
 
 def merge(stored: ShopperSession | None, report: Report, limits: SessionLimits, now: int) -> ShopperSession:
-    """Give the session with the report taken in; the very object `stored` where the report adds nothing.
+    """Return the session with the report merged in, or the very object `stored` if the report adds nothing.
 
-    `now` is the service's clock in ms. Costs of the order of the report's events, not of the session's history (but for
-    lists of pointers that are copied, and a look at the times of what is kept since the oldest event reported).
+    `now` is the service's clock in ms, and the report is one that `Report.bounded` returned. The cost grows with the
+    report's events and not with the session's history, except for copied lists of pointers and a comparison with the
+    kept events since the oldest one reported.
     """
-    old = stored if stored is not None else ShopperSession(session=report.session)
+    old = stored.bounded(now) if stored is not None else ShopperSession(session=report.session)
+    merged = _merged(old, report, limits)
+    if merged is old and stored is not None:
+        return old
+    return replace(merged, updated_at=max(now, old.updated_at))
+
+
+def _merged(old: ShopperSession, report: Report, limits: SessionLimits) -> ShopperSession:
+    """Return the session with the report merged in and `updated_at` as it was; `old` itself if nothing changes."""
     envelopes, time_on_page = old.merge.envelopes, report.time_on_page
     if report.adds_time:
         seen = (report.clock, report.digest())
-        if seen in envelopes:
+        if any(digest == seen[1] for _clock, digest in envelopes):
             return old
         if len(envelopes) == REMEMBERED_ENVELOPES and seen < envelopes[0]:
-            # Too old to tell whether it came before: its events cannot count twice, its times could.
+            # Too old to know whether it was merged before. Its events cannot count twice, but its times could.
             time_on_page = {}
         envelopes = tuple(sorted((*envelopes, seen))[-REMEMBERED_ENVELOPES:])
 
@@ -66,7 +78,7 @@ def merge(stored: ShopperSession | None, report: Report, limits: SessionLimits, 
 
     items, clock = old.items_in_cart, old.merge.cart_clock
     if report.items_in_cart is not None:
-        # A tie goes to the larger cart: any rule does that does not ask who came first.
+        # A tie goes to the larger cart: any rule will do that does not depend on the order of arrival.
         clock, items = max((clock, items), (report.clock, report.items_in_cart))
 
     state = MergeState(
@@ -77,22 +89,23 @@ def merge(stored: ShopperSession | None, report: Report, limits: SessionLimits, 
         dropped_events=old.merge.dropped_events,
         horizon=old.merge.horizon,
     )
-    events, state = _cut(everything, state, limits)
-    new = (items, total_time, events, state)
-    if stored is not None and new == (stored.items_in_cart, stored.time_on_page, stored.events, stored.merge):
-        return stored
-    return replace(
-        old,
-        items_in_cart=items,
-        time_on_page=total_time,
-        events=events,
-        updated_at=max(now, old.updated_at),
-        merge=state,
+    # A smaller limit, of another service or a changed setting, stops a session's growth and deletes nothing.
+    room = SessionLimits(
+        events=max(limits.events, old.event_count()),
+        pages=max(limits.pages, len(old.events)),
+        event_bytes=max(limits.event_bytes, old.merge.event_bytes),
     )
+    events, state = _cut(everything, state, room)
+    if (items, total_time, events, state) == (old.items_in_cart, old.time_on_page, old.events, old.merge):
+        return old
+    return replace(old, items_in_cart=items, time_on_page=total_time, events=events, merge=state)
 
 
 def merge_sessions(stored: ShopperSession | None, other: ShopperSession, limits: SessionLimits) -> ShopperSession:
-    """Give the session with what another store knows of it taken in, which may be the same: then nothing is added."""
+    """Return the session with another store's copy of it merged in; the very object `stored` if that adds nothing.
+
+    Its clocks are those of that store: `ShopperSession.bounded` has compared them with the service's clock before.
+    """
     if stored is None:
         events, state = _cut(dict(other.events), other.merge, limits)
         return replace(other, events=events, merge=state)
@@ -101,22 +114,26 @@ def merge_sessions(stored: ShopperSession | None, other: ShopperSession, limits:
         session=stored.session,
         items_in_cart=other.items_in_cart,
         clock=other.merge.cart_clock,
-        # The larger of the two sums counts, so what envelopes added here must not be added to the other's.
+        # The larger of the two totals counts, so the time that envelopes added here is not added to the other's.
         time_on_page={page: max(time - added.get(page, 0), 0) for page, time in other.time_on_page.items()},
         events=other.events,
     )
-    merged = merge(stored, report, limits, other.updated_at)
-    # Two ledgers cannot be told apart from one that was copied: the one that is here stays.
-    return merged if stored.decisions or not other.decisions else replace(merged, decisions=other.decisions)
+    merged = _merged(stored, report, limits)
+    if not stored.decisions and other.decisions:
+        # Two lists of decisions cannot be merged without counting some twice: the one stored here takes precedence.
+        merged = replace(merged, decisions=other.decisions)
+    if merged is stored:
+        return stored
+    return replace(merged, updated_at=max(stored.updated_at, other.updated_at))
 
 
 def _merge_time(
     old: ShopperSession, reported: Mapping[str, int], adds: bool, pages: int
 ) -> tuple[Mapping[str, int], Mapping[str, int]]:
-    """Give (time per page, the part of it that envelopes added).
+    """Return (time per page, the part of it that envelopes added).
 
-    The time of a page is the largest that a snapshot named plus the sum of what envelopes added; keeping the second
-    part apart makes the sum the same in any order, also for a session reported in both shapes.
+    The time of a page is the largest that a snapshot reported plus the sum of those that envelopes added. The second
+    part is kept separately, so the total is the same in any order, even for a session reported in both shapes.
     """
     if not reported:
         return old.time_on_page, old.merge.added_time
@@ -127,6 +144,7 @@ def _merge_time(
             total[page] = _within_range(total.get(page, 0) + time)
         else:
             total[page] = max(total.get(page, 0), _within_range(added.get(page, 0) + time))
+    pages = max(pages, len(old.time_on_page))
     if len(total) > pages:
         longest = sorted(total, key=lambda page: (total[page], page), reverse=True)[:pages]
         total = {page: total[page] for page in longest}
@@ -139,12 +157,12 @@ def _within_range(time: int) -> int:
 
 
 def _by_name(pages: Mapping[str, _T]) -> dict[str, _T]:
-    """Order pages by name, so that the same session is the same text in the file whatever came first."""
+    """Return the pages ordered by name, so that the same session is the same text whatever arrived first."""
     return dict(sorted(pages.items(), key=itemgetter(0)))
 
 
 def _union(old: ShopperSession, reported: Mapping[str, list[Event]]) -> tuple[dict[str, list[Event]], int]:
-    """Give (all events by page, their size in bytes)."""
+    """Return (all events by page, their size in bytes)."""
     pages = dict(old.events)
     event_bytes = old.merge.event_bytes
     for page, events in reported.items():
@@ -159,9 +177,9 @@ def _union(old: ShopperSession, reported: Mapping[str, list[Event]]) -> tuple[di
 
 
 def _missing(kept: list[Event], page: str, events: list[Event], horizon: Horizon | None) -> list[Event]:
-    """Give the reported events that the page lacks, ascending: of n equal ones reported and m kept, n - m."""
+    """Return the reported events that the page lacks, ascending: of n equal ones reported and m kept, n - m."""
     reported = _in_order(events)
-    # Most reports only bring what is newer than all that is kept.
+    # Fast path: most reports hold only events that are newer than all kept ones.
     behind = bisect_right(reported, kept[-1]["ts"], key=_ts) if kept else 0
     missing: list[Event] = []
     if behind:
@@ -181,7 +199,7 @@ def _missing(kept: list[Event], page: str, events: list[Event], horizon: Horizon
 
 
 def _in_order(events: list[Event]) -> list[Event]:
-    """Order events by (ts, canonical), spelling only those whose time does not tell."""
+    """Return the events ordered by (ts, canonical); only events with equal ts are serialised."""
     ordered = sorted(events, key=_ts)
     if all(starmap(lt, pairwise(map(_ts, ordered)))):
         return ordered
@@ -193,7 +211,7 @@ def _is_above(horizon: Horizon, page: str, event: Event) -> bool:
 
 
 def _insert(kept: list[Event], missing: list[Event]) -> list[Event]:
-    """Give a new list with the missing events, ascending themselves, in their places."""
+    """Return a new list with the missing events, which are ascending themselves, in their places."""
     if not kept or missing[0]["ts"] > kept[-1]["ts"]:
         return [*kept, *missing]
     merged = list(kept)
@@ -206,7 +224,7 @@ def _insert(kept: list[Event], missing: list[Event]) -> list[Event]:
 def _cut(
     pages: dict[str, list[Event]], state: MergeState, limits: SessionLimits
 ) -> tuple[dict[str, list[Event]], MergeState]:
-    """Drop the oldest events until every limit holds."""
+    """Return (events by page, merge state) after dropping the oldest events until every limit holds."""
     count, size, live_pages = sum(map(len, pages.values())), state.event_bytes, len(pages)
     if count <= limits.events and size <= limits.event_bytes and live_pages <= limits.pages:
         return pages, state

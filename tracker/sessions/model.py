@@ -1,87 +1,124 @@
-"""The shopper's session as the domain sees it, what a browser reports of it, and its record on disk."""
+"""A shopper's session, the reports that browsers send of it, and the record that a session is stored as."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 import orjson
 
 Event: TypeAlias = dict[str, Any]
-"""One browsing event: `type` (text), `ts` (whole milliseconds since 1970), and whatever else the script sent."""
+"""A browsing event: `type` (text), `ts` (whole milliseconds since 1970), and all further keys that the script sent."""
 
 Record: TypeAlias = dict[str, Any]
-"""The JSON object that stands for a session in files and answers."""
+"""A session as a JSON object, as files and answers hold it."""
 
 Horizon: TypeAlias = tuple[int, str, str]
-"""(ts, page, canonical event): a place in the order of a session's events."""
+"""(ts, page, canonical event): a position in the order of a session's events."""
 
 MAX_INTEGER = 2**53
-"""The largest whole number that JavaScript, and so every reader of the file, holds exactly."""
+"""The largest whole number up to which JavaScript, and so every reader of the record, is exact."""
+
+MAX_AHEAD_MS = 86_400_000
+"""How far a browser's clock may be ahead of the service's: one day, which a wrong time zone never exceeds."""
 
 ANY_SESSION_ID = r"[A-Za-z0-9._-]{8,64}"
-"""What a session id may be: a UUID, or the time-and-random text that older browsers make."""
+"""The pattern of a session id: a UUID, or the text of time and random digits that older browsers make."""
 
+_ts = itemgetter("ts")
 
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]+")
 
 
+def is_session_id(value: object) -> bool:
+    """Return whether every part of the service accepts this value as the id of a session."""
+    return isinstance(value, str) and re.fullmatch(ANY_SESSION_ID, value) is not None
+
+
 def clean(text: str) -> str:
-    """Give the text without control characters and halves of surrogate pairs; a run of them becomes one space."""
+    """Return the text with every run of control characters and halves of surrogate pairs replaced by one space."""
     return text if text.isprintable() else _UNPRINTABLE.sub(" ", text)
 
 
 def canonical(event: Event) -> str:
-    """Give the one spelling of an event: two events are the same when this is."""
+    """Return the event as JSON with sorted keys: two events are the same if these texts are equal."""
     return orjson.dumps(event, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def size_of(events: Sequence[Event]) -> int:
-    """Tell how many bytes the spellings of these events have together, without making each."""
+    """Return the sum of the canonical lengths of these events in bytes, without serialising each one alone."""
     brackets_and_commas = len(events) + 1
     return len(orjson.dumps(events)) - brackets_and_commas if events else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What one body says of a session, cleaned and in milliseconds.
+    """The content of one body about a session, cleaned, all times in milliseconds.
 
-    A *snapshot* (`adds_time` false) repeats what the script knows so far; an *envelope* (`adds_time` true) holds only
-    what happened since the last one that was answered.
+    A *snapshot* (`adds_time` false) repeats all that the script knows so far; an *envelope* (`adds_time` true) holds
+    only what happened since the last envelope that was answered.
     """
 
     session: str
     items_in_cart: int | None = None
     clock: int = 0
-    """The browser's clock when the body was made, 0 where it says nothing: the newest clock knows the cart best."""
+    """The browser's clock when it made the body, 0 if unknown. The cart comes from the report with the newest clock."""
     time_on_page: Mapping[str, int] = field(default_factory=dict)
     events: Mapping[str, list[Event]] = field(default_factory=dict)
     adds_time: bool = False
+    whole_digest: str = ""
+    """The digest of the body as it arrived, if `bounded` left a part of it out; otherwise empty."""
+
+    def bounded(self, now: int, left_out: Callable[[str, str], None] = lambda where, reason: None) -> Report:
+        """Return the report without anything later than the service's clock (`now`, ms) plus a day.
+
+        Without this bound, anyone who knows a session's id could fill it with events of the far future, which are kept
+        as the newest, or stop its cart from ever changing. `left_out` is called with (place, reason) for every event
+        that is left out. A clock beyond the bound counts as a body without one: the newest event takes its place.
+        Nothing is moved to the bound, because a body that arrives twice would then hold two different times.
+        """
+        latest = now + MAX_AHEAD_MS
+        newest = max((max(map(_ts, events)) for events in self.events.values() if events), default=0)
+        if self.clock <= latest and newest <= latest:
+            return self
+        events: dict[str, list[Event]] = {}
+        for page, listed in self.events.items():
+            events[page] = [event for event in listed if event["ts"] <= latest]
+            for _ in range(len(listed) - len(events[page])):
+                left_out(f"events.{page}", "ts is more than a day ahead of the service's clock")
+        if self.clock <= latest:
+            clock = self.clock
+        else:
+            clock = max((event["ts"] for kept in events.values() for event in kept), default=0)
+        return replace(self, clock=clock, events=events, whole_digest=self.digest())
 
     def digest(self) -> str:
-        """Name this body's content, so that the same one is known when it comes again."""
+        """Return a hash of the body's content, by which the same body is recognised when it arrives again."""
+        if self.whole_digest:
+            return self.whole_digest
         content = [self.clock, self.items_in_cart, self.time_on_page, self.events]
         return hashlib.blake2b(orjson.dumps(content, option=orjson.OPT_SORT_KEYS), digest_size=8).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MergeState:
-    """What a session remembers of past reports, so that the next one can be merged whatever its order."""
+    """The part of a session that makes merging independent of the order in which reports arrive."""
 
     cart_clock: int = -1
-    """The clock of the report that `items_in_cart` came from; -1 before the first."""
+    """The clock of the report that `items_in_cart` came from; -1 before the first one."""
     added_time: Mapping[str, int] = field(default_factory=dict)
     """The part of `time_on_page` that envelopes added."""
     envelopes: tuple[tuple[int, str], ...] = ()
     """(clock, digest) of the newest envelopes, ascending."""
     event_bytes: int = 0
     dropped_events: int = 0
-    """How many stored events had to make room for newer ones."""
+    """The number of stored events that were dropped for newer ones."""
     horizon: Horizon | None = None
-    """(ts, page, canonical event) of the newest event dropped: nothing up to it comes back."""
+    """The position of the newest event that was dropped: no event at or before it is taken in again."""
 
     def to_record(self) -> Record:
         record: Record = {"cartClock": self.cart_clock, "eventBytes": self.event_bytes}
@@ -111,7 +148,7 @@ _OWN_KEYS = frozenset({"session", "itemsInCart", "timeOnPage", "events", "update
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShopperSession:
-    """One shopper's visit. Times are milliseconds; the events of a page stand in order of (ts, canonical)."""
+    """One shopper's visit. Times are milliseconds; the events of a page are ordered by (ts, canonical)."""
 
     session: str
     items_in_cart: int = 0
@@ -121,30 +158,46 @@ class ShopperSession:
     """The service's clock at the last report that changed something."""
     merge: MergeState = field(default_factory=MergeState)
     decisions: Mapping[str, Any] = field(default_factory=dict)
-    """What was decided for this session so far, as `tracker.decisions.log` keeps it."""
+    """The decisions made for this session so far. Their form is none of the core's business: they are kept as given."""
     further: Mapping[str, Any] = field(default_factory=dict)
-    """Keys of the record that this version does not know: kept as they are."""
+    """Keys of the record that this version does not know; they are kept unchanged."""
+
+    def bounded(self, now: int) -> ShopperSession:
+        """Return the session with no clock beyond the service's (`now`, ms) plus a day; itself if there is none.
+
+        The service's own clock, or a browser's, may have been far ahead when the session was stored. Such an
+        `updated_at` becomes the time of the newest event within the bound, or `now` if there is none; a cart clock
+        becomes 0, so that the next report sets the cart.
+        """
+        latest = now + MAX_AHEAD_MS
+        if self.updated_at <= latest and self.merge.cart_clock <= latest:
+            return self
+        updated_at = self.updated_at
+        if updated_at > latest:
+            updated_at = max((event["ts"] for _page, event in self.all_events() if event["ts"] <= latest), default=now)
+        cart_clock = self.merge.cart_clock if self.merge.cart_clock <= latest else 0
+        return replace(self, updated_at=updated_at, merge=replace(self.merge, cart_clock=cart_clock))
 
     def all_events(self) -> Iterable[tuple[str, Event]]:
-        """Give (page, event) of every event, page by page."""
+        """Return (page, event) for every event, page by page."""
         return ((page, event) for page, events in self.events.items() for event in events)
 
     def event_count(self) -> int:
         return sum(map(len, self.events.values()))
 
     def overview(self) -> Record:
-        """Sum the session up in a line: {session, updatedAt, itemsInCart, pages, events, timeMs}."""
+        """Return the session's totals: {session, updatedAt, itemsInCart, pages, events, timeMs}."""
         return {
             "session": self.session,
             "updatedAt": self.updated_at,
             "itemsInCart": self.items_in_cart,
             "pages": len(self.events.keys() | self.time_on_page.keys()),
             "events": self.event_count(),
-            "timeMs": sum(self.time_on_page.values()),
+            "timeMs": min(sum(self.time_on_page.values()), MAX_INTEGER),
         }
 
     def to_record(self) -> Record:
-        """Give the record as the file and the owner's API hold it; `text.own_lines` counts on what comes first."""
+        """Return the record. `session` and `updatedAt` come first: stores find them there without parsing the rest."""
         return {
             "session": self.session,
             "updatedAt": self.updated_at,
@@ -158,7 +211,7 @@ class ShopperSession:
 
     @classmethod
     def from_record(cls, record: Record) -> ShopperSession:
-        """Read a record that `to_record` made. Raises KeyError or TypeError on anything else."""
+        """Return the session of a record that `to_record` made. Raises KeyError or TypeError on any other."""
         return cls(
             session=record["session"],
             items_in_cart=record["itemsInCart"],

@@ -43,9 +43,15 @@ class StoreClosedError(StoreError):
     code = "store_closed"
 
 
+class UnknownSessionError(LookupError):
+    """Nothing is stored of the session that a caller needs. No failure of the store."""
+
+
 Change: TypeAlias = Callable[[ShopperSession | None], ShopperSession]
-"""From the session as it is stored (None: there is none) to the session as it shall be. Pure, and called in whatever
-thread writes it."""
+"""From the session as it is stored (None: there is none) to the session as it shall be.
+
+Pure: a store may call it more than once, each time with what is stored by then, and in whatever thread writes it.
+"""
 
 Position: TypeAlias = tuple[int, str]
 """(updated_at, session) of a session: where it stands in the order of `iterate`."""
@@ -56,7 +62,7 @@ Progress: TypeAlias = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class StoreCheck:
-    """How the store is now: `problem` is None when it can take a write, else a sentence that says what to do."""
+    """How the store is now; see `SessionStore.problem` for the problem."""
 
     sessions: int
     size_bytes: int
@@ -78,22 +84,33 @@ class SessionStore(Protocol):
         """
 
     def get(self, session_id: str) -> ShopperSession | None:
-        """Give the session as last stored, or None."""
+        """Return the session as last stored, or None."""
 
     def delete(self, session_id: str) -> bool:
-        """Remove the session and every trace of it in the store; say whether there was one."""
+        """Delete the session; return whether there was one.
+
+        From then on no answer of any process holds it. Every trace of it is gone from what the store keeps within a
+        minute, also where this process does not live so long: another one sees to it that works with the store. After
+        `close` or `prune` it is gone at once.
+        """
 
     def iterate(self, before: Position | None = None) -> Iterator[ShopperSession]:
-        """Give all sessions, the one updated last first; with `before`, those that stand after that position.
+        """Return all sessions, the one updated last first; with `before`, those that stand after that position.
 
-        Reads as it goes: sessions stored after the call may be missing, none is given half.
+        Reads as it goes: sessions stored after the call may be missing, none comes half. A page costs its own length.
         """
 
     def prune(self, cutoff: int, progress: Progress | None = None) -> int:
-        """Delete all sessions not updated since `cutoff` (ms since 1970), as `delete` does; say how many."""
+        """Delete all sessions not updated since `cutoff` (ms since 1970), and every trace of them; return how many."""
+
+    def problem(self) -> str | None:
+        """Return None where the store can take a write now, else a sentence that says what to do. Raises nothing.
+
+        Tries it rather than infers it, at the cost of a small part of a write, however much is stored.
+        """
 
     def check(self) -> StoreCheck:
-        """Try whether the store could take a write now. Raises nothing: what is wrong is in the answer."""
+        """Return how much is stored, and the problem if there is one. Raises nothing; may take long."""
 
     def close(self) -> None:
-        """Let go of files and connections. Every other call then raises StoreClosedError."""
+        """Close files and connections. Every other call then raises StoreClosedError."""

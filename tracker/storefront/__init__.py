@@ -1,1 +1,1 @@
-"""What a shop loads from this service: the storefront script and the pixel."""
+"""The files that a shop loads from this service: the storefront script and the pixel."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, request
 
+from tracker.web.routes import Callers
 from tracker.web.security import with_defaults
 from tracker.web.served_file import ServedFile
 
@@ -20,10 +21,10 @@ ASSETS = Path(__file__).parent / "assets"
 
 
 class ScriptFirst:
-    """Answers for the script ahead of Flask and of the log, for every page of the shop asks for it."""
+    """WSGI middleware that serves the script before Flask and the log: every page view of the shop asks for it."""
 
     def __init__(self, app: WSGIApplication, script_name: str, script: ServedFile) -> None:
-        """Take the application that answers everything else."""
+        """Wrap the application, which answers all other requests."""
         self._app = app
         self._path = f"/{script_name}"
         self._script = script
@@ -37,12 +38,12 @@ class ScriptFirst:
 
 
 def storefront_script() -> ServedFile:
-    """Read the minified script."""
+    """Return the minified script, ready to be served."""
     return ServedFile.of((ASSETS / "storefront.min.js").read_bytes())
 
 
 def storefront_blueprint(script_name: str, script: ServedFile) -> Blueprint:
-    """Return the blueprint that serves the script under this name.
+    """Make the blueprint that serves the script as `script_name`.
 
     The module that draws popups and the pixel stand beside it, as `<name>-popup.js` and `<name>-pixel.js`.
     """
@@ -51,18 +52,18 @@ def storefront_blueprint(script_name: str, script: ServedFile) -> Blueprint:
     popup = ServedFile.of((ASSETS / "storefront-popup.min.js").read_bytes())
     pixel = (ASSETS / "pixel.js").read_text("utf-8")
 
-    @blueprint.get(f"/{script_name}")
+    @blueprint.get(f"/{script_name}", callers=Callers.ANYONE)
     def storefront() -> Response:
-        return _response(script)  # for what `ScriptFirst` leaves: HEAD
+        return _response(script)  # only HEAD comes here: `ScriptFirst` answers GET
 
-    @blueprint.get(f"/{stem}-popup.js")
+    @blueprint.get(f"/{stem}-popup.js", callers=Callers.ANYONE)
     def storefront_popup() -> Response:
         return _response(popup)
 
-    @blueprint.get(f"/{stem}-pixel.js")
+    @blueprint.get(f"/{stem}-pixel.js", callers=Callers.ANYONE)
     def storefront_pixel() -> Response:
         response = Response(_for_service(pixel, request.url_root), mimetype="text/javascript")
-        # Made for whoever asks: the address in it is the one that was asked.
+        # It differs by the Host header: it holds the address it was asked at.
         response.headers["Cache-Control"] = "no-cache"
         return response
 
@@ -75,7 +76,7 @@ def _response(file: ServedFile) -> Response:
 
 
 def _for_service(pixel: str, url_root: str) -> str:
-    # The Host header is the asker's text: nothing but an address gets into the file.
+    # The client writes the Host header: only a plain address may get into the file.
     root = url_root.rstrip("/")
     address = root if re.fullmatch(r"https?://[A-Za-z0-9.:\[\]_/-]+", root) else "https://HOST"
     return pixel.replace('"https://HOST"', json.dumps(address), 1)

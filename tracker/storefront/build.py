@@ -1,4 +1,4 @@
-"""Makes the files that shops load from their modules: `python -m tracker.storefront.build`."""
+"""Build the files that shops load from their modules: `python -m tracker.storefront.build`."""
 
 from __future__ import annotations
 

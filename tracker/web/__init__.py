@@ -1,1 +1,1 @@
-"""HTTP plumbing that every feature shares: bodies, errors, origins, access, logs, health, API documents."""
+"""HTTP plumbing that every feature shares: route declarations, access, bodies, errors, headers, logs, API document."""

@@ -1,16 +1,17 @@
-"""The API's documents: /openapi.json (made by flask-smorest from the blueprints) and the page that shows it."""
+"""GET /docs and /openapi.json: the API's description as a page and for programs, without a file of another site."""
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import flask_swagger_ui
 from flask import Blueprint, Flask, Response, redirect, send_from_directory, url_for
-from flask_smorest import Api
 from werkzeug.wrappers import Response as BaseResponse
 
-from tracker import __version__
-from tracker.web.errors import ErrorSchema
+from tracker.web.openapi import describe
+from tracker.web.routes import Callers
 
 _PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -20,46 +21,34 @@ _OWN_FILES = Path(__file__).parent / "static"
 _SWAGGER_FILES = Path(flask_swagger_ui.__file__).parent / "dist"
 
 
-class TrackerApi(Api):  # type: ignore[misc]  # flask-smorest has no types
-    """flask-smorest's collection of blueprints, with this service's error shape in the documents."""
-
-    ERROR_SCHEMA = ErrorSchema
-
-
-def register_api(app: Flask) -> TrackerApi:
-    """Serve /openapi.json and /docs; blueprints registered on the answer appear there."""
-    app.config.update(
-        API_TITLE="Shopify Tracker",
-        API_VERSION=__version__,
-        OPENAPI_VERSION="3.1.0",
-        OPENAPI_URL_PREFIX="/",
-        OPENAPI_JSON_PATH="openapi.json",
-    )
-    api = TrackerApi(app)
-    api.spec.components.security_scheme("owner", {"type": "http", "scheme": "bearer"})
-    app.register_blueprint(_docs_blueprint())
-    return api
-
-
-def _docs_blueprint() -> Blueprint:
+def docs_blueprint(app: Flask) -> Blueprint:
+    """Make the blueprint that describes the routes of `app`."""
     blueprint = Blueprint("docs", __name__)
 
-    @blueprint.get("/")
+    @cache
+    def document() -> dict[str, Any]:
+        return describe(app)
+
+    @blueprint.get("/", callers=Callers.ANYONE)
     def home() -> BaseResponse:
-        # Whoever opens the bare address wants to see that the service is there, and what it can do.
+        # People who open the bare address want to see that the service runs, and what it can do.
         return redirect(url_for("docs.page"))
 
-    @blueprint.get("/docs")
+    @blueprint.get("/openapi.json", callers=Callers.ANYONE)
+    def openapi() -> dict[str, Any]:
+        return document()
+
+    @blueprint.get("/docs", callers=Callers.ANYONE)
     def page() -> Response:
         response = send_from_directory(_OWN_FILES, "docs.html")
         response.headers["Content-Security-Policy"] = _PAGE_POLICY
         return response
 
-    @blueprint.get("/docs/page.js")
+    @blueprint.get("/docs/page.js", callers=Callers.ANYONE)
     def script() -> Response:
         return send_from_directory(_OWN_FILES, "docs.js")
 
-    @blueprint.get("/docs/assets/<path:name>")
+    @blueprint.get("/docs/assets/<path:name>", callers=Callers.ANYONE)
     def asset(name: str) -> Response:
         return send_from_directory(_SWAGGER_FILES, name, max_age=86400)
 

@@ -1,18 +1,36 @@
-"""The one shape of an error: {"ok": false, "error": {"code", "message", "fields"?}}, and all that turns into it."""
+"""The one shape of an error: {"ok": false, "error": {"code", "message", "fields"?}}, whatever raised it."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from flask import Flask, Response, jsonify
 from marshmallow import Schema, fields
 from werkzeug.exceptions import HTTPException
 
-from tracker.sessions.store import StoreError
+from tracker.sessions.store import StoreError, UnknownSessionError
 
 log = logging.getLogger(__name__)
+
+Errors: TypeAlias = Mapping[int, tuple[str, ...]]
+"""Errors that a route documents: status -> stable codes."""
+
+STORE_ERRORS: Errors = {503: (*(kind.code for kind in StoreError.__subclasses__()), StoreError.code)}
+"""The errors of every route that uses the store."""
+
+DESCRIPTIONS: Mapping[int, str] = {
+    400: "The body cannot be read: it is empty, not JSON, or not the gzip that it is declared as.",
+    401: "The request does not carry the ADMIN_TOKEN.",
+    403: "The page's site is not in ALLOWED_ORIGINS; on an address of the owner: no ADMIN_TOKEN is set.",
+    404: "No such session is stored.",
+    413: "The body is larger than the service takes.",
+    415: "The body is compressed with something other than gzip.",
+    422: "The request can be read, but is not as described here; `fields` names the faults.",
+    503: "The session store cannot do this now; try again after Retry-After seconds.",
+}
+"""What each status means in the API's document."""
 
 _CODES: Mapping[int, tuple[str, str]] = {
     400: ("bad_request", "The request cannot be read; check its headers and body."),
@@ -25,7 +43,7 @@ _PASSED_ON_HEADERS = {"accept-encoding", "allow", "retry-after", "www-authentica
 
 
 class ApiError(HTTPException):
-    """A failure that the caller can do something about: a status, a stable code, a sentence, and faults by field."""
+    """An error that the caller can act on: a status, a stable code, a message, and the faults by field."""
 
     def __init__(
         self,
@@ -36,7 +54,7 @@ class ApiError(HTTPException):
         fields: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        """Make an error whose `message` tells the reader what to do."""
+        """Make the error. `message` says what to do about it."""
         super().__init__(message)
         self.code = status
         self.stable_code = code
@@ -44,31 +62,30 @@ class ApiError(HTTPException):
         self.extra_headers = dict(headers or {})
 
     def get_headers(self, *args: Any, **kwargs: Any) -> list[tuple[str, str]]:
-        """Give the headers of the answer."""
+        """Return the headers of the answer."""
         return [*super().get_headers(*args, **kwargs), *self.extra_headers.items()]
 
 
 class ErrorDetailSchema(Schema):
-    """What went wrong."""
+    """The error itself."""
 
-    code = fields.String(required=True, metadata={"description": "Stable: programs may compare it."})
-    message = fields.String(required=True, metadata={"description": "For people: what to do now."})
-    fields_ = fields.Dict(
-        keys=fields.String(), data_key="fields", metadata={"description": "The faults, by the field they are in."}
-    )
+    code = fields.String(required=True, metadata={"description": "For programs: it stays the same in later versions."})
+    message = fields.String(required=True, metadata={"description": "For people: what to do about it."})
+    fields_ = fields.Dict(keys=fields.String(), data_key="fields", metadata={"description": "The faults by field."})
 
 
 class ErrorSchema(Schema):
-    """Every error looks like this."""
+    """The shape of every error."""
 
     ok = fields.Boolean(required=True, metadata={"description": "Always false."})
     error = fields.Nested(ErrorDetailSchema, required=True)
 
 
 def register_errors(app: Flask) -> None:
-    """Give every failure of the app the one shape, whatever raised it."""
+    """Answer every failure of the application in the one shape."""
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(StoreError, _store_error)
+    app.register_error_handler(UnknownSessionError, _unknown_session)
     app.register_error_handler(Exception, _unexpected)
 
 
@@ -97,10 +114,14 @@ def _http_error(error: HTTPException) -> Response:
 
 
 def _store_error(error: StoreError) -> Response:
-    log.warning("the store answered: %s", error, extra={"code": error.code})
+    log.warning("the store refused: %s", error, extra={"code": error.code})
     response = _answer(503, error.code, str(error))
     response.headers["Retry-After"] = str(error.retry_after)
     return response
+
+
+def _unknown_session(error: UnknownSessionError) -> Response:
+    return _answer(404, "unknown_session", "Nothing was reported of this session yet; post to /ingest first.")
 
 
 def _unexpected(error: Exception) -> Response:

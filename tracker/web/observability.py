@@ -1,6 +1,6 @@
-"""Logs as one JSON object a line, and the id that ties the lines of a request to its answer.
+"""Logs: one JSON object a line, and the request id that links the lines of a request to its answer.
 
-Nothing here writes an address of a client, a body, or a key.
+No client's address, body or key is ever logged.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ log = logging.getLogger(__name__)
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _CLIENT_ADDRESS = re.compile(r"\bip=\S+")
-"""How gunicorn names the sender of a request that it could not parse."""
+"""The sender's address in Gunicorn's line about a request that it could not parse."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class JsonFormatter(logging.Formatter):
-    """Writes a record as {"time", "level", "logger", "message", "request_id"?, ...} with the record's extras."""
+    """Formats a record as {"time", "level", "logger", "message", "request_id"?, ...} with the record's extra keys."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        """Take the texts that must never be written, whoever puts them into a message."""
+        """Take the texts to replace by `***` in every line, whichever code logs them."""
         super().__init__()
         self._secrets = [secret for secret in secrets if secret]
 
     def format(self, record: logging.LogRecord) -> str:
-        """Give the record as one line of JSON."""
+        """Return the record as one line of JSON."""
         entry: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
@@ -54,7 +54,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure_logging(level: str, secrets: Iterable[str] = ()) -> None:
-    """Send the logs of this service and of gunicorn to standard error as JSON, with `secrets` blotted out."""
+    """Send the logs of this service and of Gunicorn to standard error as JSON, with `secrets` replaced by `***`."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter(secrets))
     root = logging.getLogger()
@@ -64,23 +64,23 @@ def configure_logging(level: str, secrets: Iterable[str] = ()) -> None:
         logger = logging.getLogger(name)
         logger.handlers[:] = []
         logger.propagate = True
-    # The development server's lines on requests begin with the caller's address, and ours are there as well.
+    # The development server's line about a request begins with the caller's address, and repeats ours.
     logging.getLogger("werkzeug").addFilter(lambda record: " - - [" not in record.getMessage())
-    # These write what they send and to whom, keys and bodies included, when asked for DEBUG.
+    # At DEBUG these log all that they send, keys and bodies included.
     for name in ("httpx", "httpcore", "groq", "urllib3"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    # Its DEBUG names the path of every request, and a path can hold a session id.
+    # At DEBUG it logs the path of every request, which can hold a session id.
     logging.getLogger("gunicorn.error").setLevel(max(logging.INFO, root.level))
 
 
 def register_request_log(app: Flask) -> None:
-    """Give every request an id, taken over from the caller or made, and write one line when it is answered."""
+    """Assign an id to every request, the caller's X-Request-Id or a new one, and log one line for every answer."""
 
     @app.before_request
     def begin() -> None:
-        given = request.headers.get("X-Request-Id", "")
-        # Chance enough to tell lines apart, and without asking the system for it each time.
-        g.request_id = given if _REQUEST_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
+        sent = request.headers.get("X-Request-Id", "")
+        # Random enough to tell requests apart, without a system call for each.
+        g.request_id = sent if _REQUEST_ID.fullmatch(sent) else f"{random.getrandbits(128):032x}"
         g.began = time.perf_counter()
 
     @app.after_request
@@ -88,7 +88,7 @@ def register_request_log(app: Flask) -> None:
         if "request_id" not in g:
             return response
         response.headers["X-Request-Id"] = g.request_id
-        # The rule and not the path: a path can hold a session id.
+        # The rule and not the path, which can hold a session id.
         rule = request.url_rule.rule if request.url_rule is not None else "-"
         log.info(
             "%s %s %d",

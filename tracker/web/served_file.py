@@ -1,4 +1,4 @@
-"""A file served from memory: plain and compressed, with the headers that let browsers cache it."""
+"""A script served from memory, plain or compressed, with the headers that let browsers cache it."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from werkzeug.http import parse_accept_header
 
 FOREVER = "public, max-age=31536000, immutable"
 SHORTLY = "public, max-age=300, stale-while-revalidate=86400"
-"""Without a version in its address: an owner who updates the service wants the new script in shops within minutes."""
+"""For an address without a version: after an update of the service, shops get the new script within minutes."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServedFile:
-    """A file in the forms it is served in, made once at the start."""
+    """A script in both forms it is served in, made once at the start."""
 
     version: str
-    """Names the content: the address with `?v=` this may be cached for ever."""
+    """Identifies the content: the address with `?v=<version>` may be cached for ever."""
     plain: bytes
     gzipped: bytes
 
     @classmethod
     def of(cls, content: bytes) -> ServedFile:
-        """Prepare a file's content."""
+        """Compress the content, and derive its version."""
         return cls(hashlib.sha256(content).hexdigest()[:12], content, gzip.compress(content, 9, mtime=0))
 
     def answer(self, environ: Mapping[str, Any]) -> tuple[str, list[tuple[str, str]], bytes]:
-        """Give (status, headers, body) for a GET."""
+        """Return (status, headers, body) for a GET."""
         zipped = _takes_gzip(environ.get("HTTP_ACCEPT_ENCODING", ""))
         etag = f'"{self.version}{"-gz" if zipped else ""}"'
         headers = [
@@ -39,7 +39,7 @@ class ServedFile:
             ("ETag", etag),
             ("Vary", "Accept-Encoding"),
             ("Cache-Control", FOREVER if environ.get("QUERY_STRING") == f"v={self.version}" else SHORTLY),
-            # A shop that isolates its pages (Cross-Origin-Embedder-Policy) may load it all the same.
+            # Lets shops load it that isolate their pages with Cross-Origin-Embedder-Policy.
             ("Cross-Origin-Resource-Policy", "cross-origin"),
             # And with `crossorigin`, `integrity` or as a module.
             ("Access-Control-Allow-Origin", "*"),

@@ -1,4 +1,4 @@
-"""What is done when the session file is not as it should be: cut, converted, saved, and always set aside first."""
+"""What is done with a file that is not as it should be: cut, converted or salvaged, and every byte of it kept."""
 
 from __future__ import annotations
 
@@ -11,16 +11,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from tracker.sessions.legacy import read_record
 from tracker.sessions.store import StoreDamagedError
 from tracker.storage.json_file import text
-from tracker.storage.json_file.generation import Generation
-from tracker.storage.json_file.rewrite import Rewrite, sync_folder
+from tracker.storage.json_file.file import SessionFile, State, flush_name
+from tracker.storage.json_file.rewrite import Rewrite
 
 log = logging.getLogger(__name__)
 
 REPAIR = "Run `flask sessions repair`: it saves every whole session and keeps the damaged file."
+SHORTER = (
+    "The session file became shorter by another's hand, and sessions are missing. Nothing is written to it. Put it "
+    "back as it was, or run `flask sessions repair`: it goes on with what the file still holds."
+)
+CHANGED = f"The session file was changed by another's hand. {REPAIR}"
+
+Lines: TypeAlias = dict[bytes, bytes]
+"""The lines of a file to be written, by their keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +40,11 @@ class Repaired:
     kept_as: str | None
 
 
-def set_aside(path: Path) -> Iterator[Path]:
-    """Give every file that was set aside for this one."""
+# --- quarantine ---------------------------------------------------------------------------------------------------
+
+
+def quarantined(path: Path) -> Iterator[Path]:
+    """Return every file that holds what was cut or replaced in this one."""
     return (other for kind in ("torn", "original", "damaged") for other in path.parent.glob(f"{path.name}.{kind}-*"))
 
 
@@ -53,7 +65,7 @@ def _keep_bytes(path: Path, kind: str, data: bytes) -> Path:
         while view:
             view = view[os.write(fd, view) :]
         os.fsync(fd)
-        sync_folder(path)
+        flush_name(path)
     except BaseException:
         name.unlink()
         raise
@@ -63,14 +75,14 @@ def _keep_bytes(path: Path, kind: str, data: bytes) -> Path:
 
 
 @contextmanager
-def _kept_file(path: Path, kind: str) -> Iterator[Path]:
-    """Give the file a second name, which stays when another file takes its first and goes when none does."""
+def kept_file(path: Path, kind: str) -> Iterator[Path]:
+    """Add a second name to the file, which stays when another file takes its first and goes when none does."""
     for name in _names(path, kind):
         with contextlib.suppress(FileExistsError):
             os.link(path, name)
             break
     try:
-        sync_folder(path)
+        flush_name(path)
         yield name
     except BaseException:
         # Tried again and again on a full disk, this would make a name each time.
@@ -80,107 +92,88 @@ def _kept_file(path: Path, kind: str) -> Iterator[Path]:
         raise
 
 
-def create(path: Path) -> None:
-    """Make an empty session file."""
-    with Rewrite(path) as rewrite:
-        os.close(rewrite.publish())
+# --- what a crash leaves ------------------------------------------------------------------------------------------
 
 
-def judge(generation: Generation) -> tuple[text.Tail, bytes]:
-    """Judge what stands behind the last whole line; give it, too."""
-    size = os.fstat(generation.fd).st_size
-    rest = os.pread(generation.fd, size - generation.end, generation.end)
-    if os.pread(generation.fd, len(text.HEAD), 0) != text.HEAD:
-        return text.Tail.DAMAGED, rest
-    return text.judge(rest), rest
+def judge(file: SessionFile) -> text.Tail:
+    """Judge what stands behind the last line that is known."""
+    if not file.begins_well():
+        return text.Tail.DAMAGED
+    return text.judge(file.rest(), behind_a_line=len(file.index) > 0)
 
 
-def mend(path: Path, generation: Generation) -> bool:
-    """Set right what a crash can leave behind the last whole line, under the lock.
-
-    Returns False when the file was written anew, so that it has to be opened again. Raises StoreDamagedError, having
-    changed nothing, where it was no crash.
-    """
-    size = os.fstat(generation.fd).st_size
-    if size == 0:
-        # Made by a hand, or by a crash while another system created it.
-        os.pwrite(generation.fd, text.EMPTY, 0)
-        os.fsync(generation.fd)
-        return True
-    tail, rest = judge(generation)
-    if tail is text.Tail.TORN:
-        _cut(path, generation, rest)
-        return True
-    data = os.pread(generation.fd, size, 0)
-    if tail is text.Tail.HOLES:
-        with _kept_file(path, "torn") as kept:
-            _write_all(path, data)
-        log.warning(
-            "a power failure left holes in the session file; whole lines kept, the file set aside: %s", kept.name
-        )
+def begin_empty(file: SessionFile) -> bool:
+    """Make a file of nothing but white space, made by a person or by a crash of another system, an empty store."""
+    size = os.fstat(file.fd).st_size
+    if size > 1 << 20 or os.pread(file.fd, size, 0).strip(b" \t\r\n"):
         return False
-    if generation.lines == 0 and _convert(path, data, os.fstat(generation.fd).st_mtime_ns // 1_000_000):
-        return False
-    raise StoreDamagedError(f"The session file is damaged at line {generation.lines + 2}. {REPAIR}")
+    os.pwrite(file.fd, text.EMPTY, 0)
+    os.ftruncate(file.fd, len(text.EMPTY))
+    os.fsync(file.fd)
+    return True
 
 
-def _cut(path: Path, generation: Generation, rest: bytes) -> None:
+def cut_torn_line(path: Path, file: SessionFile) -> None:
+    """Cut what stands behind the last whole line; what is more than white space and NUL bytes is kept."""
+    rest = file.rest()
     kept = _keep_bytes(path, "torn", rest) if rest.strip(b"\0\t\r\n ,}") else None
     try:
-        # In this order the last whole line is never without its foot.
-        os.pwrite(generation.fd, text.FOOT, generation.end)
-        os.ftruncate(generation.fd, generation.size)
+        # In this order the last whole line is never without its footer.
+        os.pwrite(file.fd, text.FOOTER, file.index.end)
+        os.ftruncate(file.fd, file.size)
     except OSError:
         if kept is not None:
             kept.unlink()
         raise
     if kept is not None:
         log.warning("cut %d bytes of a torn line off the session file; kept in %s", len(rest), kept.name)
-    os.fsync(generation.fd)
+    os.fsync(file.fd)
 
 
-def _convert(path: Path, data: bytes, modified: int) -> bool:
-    """Rewrite a file of another layout, such as the original system's; False where it is none."""
-    try:
-        # Not orjson, for Python's json writes halves of surrogate pairs and NaN, and so takes them.
-        whole = json.loads(data)
-        if not isinstance(whole, dict) or not all(map(text.is_session, whole.values())):
-            return False
-        sessions = [read_record(session_id, raw, modified) for session_id, raw in whole.items()]
-        lines = [
-            text.line(session.session, session.to_record())
-            for session in sorted(sessions, key=lambda session: session.updated_at)
-        ]
-    except (ValueError, TypeError, RecursionError):
-        return False
-    with _kept_file(path, "original") as kept, Rewrite(path) as rewrite:
-        for line in lines:
-            rewrite.add(line)
-        os.close(rewrite.publish())
-    log.warning("converted the session file (%d sessions); the original is kept as %s", len(sessions), kept.name)
-    return True
+# --- what is written anew -----------------------------------------------------------------------------------------
 
 
-def _write_all(path: Path, data: bytes) -> int:
-    """Write anew every session that stands whole in the data."""
+def converted(data: bytes, modified: int) -> Lines | None:
+    """Return the lines for a whole file of another layout, such as the original system's; None where it is none.
+
+    NUL bytes behind it, as a power failure leaves them behind a file that grew, do not make it less whole.
+    """
+    for spelled in dict.fromkeys((data, data.rstrip(b"\0 \t\r\n"))):
+        try:
+            # Not orjson: Python's json also reads NaN and halves of surrogate pairs, which it writes.
+            whole = json.loads(spelled)
+            if isinstance(whole, dict) and all(map(text.is_session, whole.values())):
+                sessions = [read_record(session_id, raw, modified) for session_id, raw in whole.items()]
+                sessions.sort(key=lambda session: session.updated_at)
+                return {text.key_of(one.session): text.line(one.session, one.to_record()) for one in sessions}
+        except (ValueError, TypeError, RecursionError):
+            continue
+    return None
+
+
+def salvaged(data: bytes) -> Lines:
+    """Return the last line of every session that stands whole in a broken file."""
     now = time.time_ns() // 1_000_000
-    saved: dict[str, bytes] = {}
+    lines: Lines = {}
     for session_id, record in text.salvage(data):
+        key = text.key_of(session_id)
         # Taken out before it is put in, so that the file stays in order of writing.
-        line = saved.pop(session_id, None)
+        line = lines.pop(key, None)
         with contextlib.suppress(ValueError, TypeError, RecursionError):
             line = None if record is None else text.line(session_id, read_record(session_id, record, now).to_record())
         if line is not None:
-            saved[session_id] = line
-    with Rewrite(path) as rewrite:
-        for line in saved.values():
-            rewrite.add(line)
-        os.close(rewrite.publish())
-    return len(saved)
+            lines[key] = line
+    return lines
 
 
-def repair(path: Path) -> Repaired:
-    """Save every whole session of a damaged file, under the lock; the damaged file is kept under another name."""
-    data = path.read_bytes()
-    with _kept_file(path, "damaged") as kept:
-        return Repaired(_write_all(path, data), kept.name)
+def write(rewrite: Rewrite, lines: Lines) -> None:
+    """Write the lines, then open what was written and compare. Raises StoreDamagedError where it differs."""
+    for line in lines.values():
+        rewrite.add(line)
+    rewrite.finish()
+    file = SessionFile(rewrite.new)
+    file.parses_all = True
+    is_whole = file.catch_up(settled=True) is State.WHOLE and file.index.sessions == len(lines)
+    places = {key: file.index.find(key) for key in lines}
+    if not is_whole or any(place is None or file.read_bytes(*place) != lines[key] for key, place in places.items()):
+        raise StoreDamagedError("What was saved of the session file cannot be read back; nothing was changed.")

@@ -1,82 +1,69 @@
-"""A new session file beside the old one, which takes its place whole or leaves no trace."""
+"""A new session file beside the old one, which takes its place whole or leaves no trace; and what is copied into it."""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
 import os
+import threading
 import time
+from bisect import bisect_right
 from pathlib import Path
 from types import TracebackType
 
-from tracker.sessions.store import StoreBusyError
+from tracker.sessions.store import Progress, StoreBusyError, StoreClosedError
 from tracker.storage.json_file import text
+from tracker.storage.json_file.file import Identity, SessionFile, flush, flush_name, identity
 
-_BUFFER = 1 << 20
+_PIECE = 1 << 20
 _UNFLUSHED = 4 << 20
-"""How much is left to the system's cache at the most: a file system brings all of it to the disk before it ends the
-flush of anybody else, and writers would wait a second for the copy of 100 MB."""
+"""How much is left to the system's cache at most: a file system brings all of it to the disk before it ends anybody
+else's flush, and writers would wait a second for the copy of 100 MB."""
 
-
-def sync_folder(path: Path) -> None:
-    """Make the names in the folder of `path` last: a rename that was not synced may be undone by a power failure."""
-    fd = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def make_folder(folder: Path) -> None:
-    """Make the folder and those above it, lastingly."""
-    if not folder.is_dir():
-        make_folder(folder.parent)
-        folder.mkdir(exist_ok=True)
-        sync_folder(folder)
+_TOLD_EVERY = 1000
 
 
 class Rewrite:
     """Writes `<file>.new`; `publish` renames it over the file. Without that, leaving the `with` removes it.
 
-    One rewrite at a time over all processes, held by a lock on the new file itself; one that a crash left behind is
-    not locked, and is written over. Raises StoreBusyError when another rewrite does not end within `patience` seconds.
+    One rewrite at a time over all processes, held by `flock` on the new file itself: one that a crash left behind is
+    not locked, and is written over. This lock comes before the file lock, never inside it. Raises StoreBusyError where
+    another rewrite does not end within `patience` seconds.
     """
 
     def __init__(self, path: Path, patience: float = 0.0) -> None:
         self._path = path
-        self._new = path.with_name(path.name + ".new")
+        self.new = path.with_name(path.name + ".new")
         self._patience = patience
         self._fd = -1
-        self._buffer = bytearray()
-        self._is_published = False
+        self._buffer: list[bytes] = []
+        self._buffered = 0
         self._flushed_to = 0
+        self._is_published = False
         self.end = 0
-        """Just behind what was written so far."""
-        self.lines = 0
+        """Just behind what was added so far."""
+        self._has_lines = False
 
     def __enter__(self) -> Rewrite:
         limit = time.monotonic() + self._patience
-        while True:
-            fd = os.open(self._new, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        while self._fd < 0:
+            fd = os.open(self.new, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                # Between opening and locking, the one who held it may have published or removed this very file.
+                # Between opening and locking, the last holder may have published or removed this very file.
                 with contextlib.suppress(FileNotFoundError):
-                    if os.path.samestat(os.fstat(fd), os.stat(self._new)):
-                        break
+                    if os.path.samestat(os.fstat(fd), os.stat(self.new)):
+                        self._fd = fd
             except BlockingIOError:
                 if time.monotonic() >= limit:
-                    os.close(fd)
                     raise StoreBusyError("The session file is being rewritten; try again in a moment.") from None
                 time.sleep(0.01)
-            except BaseException:
-                os.close(fd)
-                raise
-            os.close(fd)
-        self._fd = fd
+            finally:
+                if self._fd < 0:
+                    os.close(fd)
         try:
-            os.ftruncate(fd, 0)
-            self._put(text.HEAD)
+            os.ftruncate(self._fd, 0)
+            self._put(text.HEADER)
         except BaseException:
             self._discard()
             raise
@@ -85,66 +72,114 @@ class Rewrite:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not self._is_published:
+        if self._is_published:
+            os.close(self._fd)
+        else:
             self._discard()
 
     def _discard(self) -> None:
         # Removed before it is unlocked, so that nobody else can have begun to write it.
         with contextlib.suppress(OSError):
-            self._new.unlink()
+            self.new.unlink()
         os.close(self._fd)
 
-    def add(self, lines: bytes, count: int = 1) -> int:
-        """Add lines that are already joined with each other; tell at which offset they begin."""
-        self._put(text.joint(first=self.lines == 0))
-        begin = self.end
+    @property
+    def identity(self) -> Identity:
+        return identity(os.fstat(self._fd))
+
+    def add(self, lines: bytes) -> None:
+        """Add lines that are already joined with each other."""
+        self._put(text.separator(first=not self._has_lines))
         self._put(lines)
-        self.lines += count
-        return begin
+        self._has_lines = True
 
     def _put(self, piece: bytes) -> None:
-        self._buffer += piece
+        self._buffer.append(piece)
+        self._buffered += len(piece)
         self.end += len(piece)
-        if len(self._buffer) >= _BUFFER:
+        if self._buffered >= _PIECE:
             self._write_out()
 
     def _write_out(self) -> None:
-        offset = self.end - len(self._buffer)
-        view = memoryview(self._buffer)
+        offset = self.end - self._buffered
+        view = memoryview(b"".join(self._buffer))
+        self._buffer, self._buffered = [], 0
         while view:
             written = os.pwrite(self._fd, view, offset)
             offset += written
             view = view[written:]
-        self._buffer = bytearray()
-        if offset - self._flushed_to >= _UNFLUSHED:
-            os.fdatasync(self._fd)
-            self._flushed_to = offset
+        if self.end - self._flushed_to >= _UNFLUSHED:
+            self.flush()
 
     def flush(self) -> None:
-        """Bring what was added so far to the disk, so that `publish`, under the lock, has little left to do."""
-        self._write_out()
-        os.fdatasync(self._fd)
+        """Bring what was added so far to the disk, so that `publish`, under the file lock, has little left to do."""
+        if self._buffered:
+            self._write_out()
+        if self._flushed_to < self.end:
+            flush(self._fd)
+            self._flushed_to = self.end
 
-    def publish(self) -> int:
-        """Put the new file in the place of the old one, lastingly, and hand over its descriptor."""
-        self._buffer += text.FOOT
-        self.end += len(text.FOOT)
+    def finish(self) -> None:
+        """Write the footer: the file is whole, and on the disk."""
+        self._put(text.FOOTER)
         self.flush()
-        self.end -= len(text.FOOT)
-        os.rename(self._new, self._path)
+
+    def publish(self) -> None:
+        """Put the finished file in the place of the old one, lastingly; the caller holds the file lock."""
+        os.rename(self.new, self._path)
         self._is_published = True
-        try:
-            sync_folder(self._path)
-            fcntl.flock(self._fd, fcntl.LOCK_UN)
-        except BaseException:
-            os.close(self._fd)
-            raise
-        return self._fd
+        flush_name(self._path)
+        fcntl.flock(self._fd, fcntl.LOCK_UN)
+
+    # --- compaction --------------------------------------------------------------------------------------------
+
+    def copy_live(self, old: SessionFile, live: bytearray, end: int, stop: threading.Event, progress: Progress) -> None:
+        """Copy the lines that are marked as live, in their order; the file ended at `end` when they were marked.
+
+        Needs no lock. Pieces of a MB at most: other threads go on while each is read, written and flushed.
+        """
+        starts, between = old.index.starts, text.separator(first=False)
+        total, done, told = live.count(1), 0, 0
+
+        def end_of(position: int) -> int:
+            return (starts[position] if position < len(live) else end + len(between)) - len(between)
+
+        first = live.find(1)
+        while first >= 0:
+            if stop.is_set():
+                raise StoreClosedError("The service is stopping; try again in a moment.")
+            base = starts[first]
+            last = max(first + 1, bisect_right(starts, base + _PIECE, first, len(live)) - 1)
+            if last == len(live) - 1 and end - base <= _PIECE:
+                last = len(live)
+            piece = memoryview(old.read_bytes(base, end_of(last) - base))
+            runs = []
+            while 0 <= first < last:
+                behind = live.find(0, first, last)
+                behind = behind if behind >= 0 else last
+                runs.append(piece[starts[first] - base : end_of(behind) - base])
+                done += behind - first
+                first = live.find(1, behind, last)
+            self.add(between.join(runs))
+            if done - told >= _TOLD_EVERY:
+                told = done
+                progress(done, total)
+            first = live.find(1, last)
+        progress(total, total)
+
+    def copy_behind(self, old: SessionFile, begin: int, end: int) -> None:
+        """Copy all lines that were appended behind `begin`, up to `end`."""
+        begin += len(text.separator(first=begin == len(text.HEADER)))
+        if begin < end:
+            self.add(b"")
+        while begin < end:
+            piece = old.read_bytes(begin, min(_PIECE, end - begin))
+            self._put(piece)
+            begin += len(piece)
 
 
 def remove_leftover(path: Path) -> None:
     """Remove what a rewrite left behind that a crash ended."""
-    new = path.with_name(path.name + ".new")
-    if new.exists():
+    if path.with_name(path.name + ".new").exists():
         with contextlib.suppress(StoreBusyError), Rewrite(path):
             pass

@@ -1,4 +1,4 @@
-r"""What the session file holds, as text: the one place that knows its grammar.
+r"""The grammar of the session file: the one place that spells and reads it.
 
     {
     "<id>":{...},
@@ -7,8 +7,8 @@ r"""What the session file holds, as text: the one place that knows its grammar.
     }
 
 Every line is `"<id>":<record>`; lines are joined by `,\n`; the file ends with `\n}`. An id may stand on several lines:
-the last one counts, as every JSON parser has it. `null` says that the session was deleted. A record holds no newline,
-for JSON text escapes them, so a line break always is one.
+the last one counts, as in every JSON parser. `null` is a tombstone: the session was deleted. JSON text escapes
+newlines, so a newline in the file always ends a line.
 """
 
 from __future__ import annotations
@@ -17,69 +17,58 @@ import json
 import re
 from collections.abc import Iterator
 from enum import Enum
-from typing import NamedTuple
 
 import orjson
 
 from tracker.sessions.legacy import read_record
 from tracker.sessions.model import Record
 
-HEAD = b"{"
-FOOT = b"\n}"
-EMPTY = HEAD + FOOT
-DELETED = b"null"
+HEADER = b"{"
+FOOTER = b"\n}"
+EMPTY = HEADER + FOOTER
+TOMBSTONE = b"null"
 
 
-class Line(NamedTuple):
-    """One line of the file: where its text stands, whose it is, and when that was updated (None: it is deleted)."""
-
-    offset: int
-    length: int
-    session_id: str
-    updated_at: int | None
+def key_of(session_id: str) -> bytes:
+    """Return the id as the file spells it, without its quotes: it holds no control character."""
+    return orjson.dumps(session_id)[1:-1]
 
 
 def line(session_id: str, record: Record | None) -> bytes:
-    """Spell one line, without what joins it to the others."""
-    return orjson.dumps(session_id) + b":" + (DELETED if record is None else orjson.dumps(record))
+    """Return one line, without what joins it to the others."""
+    return orjson.dumps(session_id) + b":" + (TOMBSTONE if record is None else orjson.dumps(record))
 
 
-def joint(first: bool) -> bytes:
-    """Give what stands before a line: the head needs no comma."""
+def separator(first: bool) -> bytes:
+    """Return what stands before a line: the first one follows the header and needs no comma."""
     return b"\n" if first else b",\n"
 
 
+KEY_OF_LINE = re.compile(rb'("(?:[^"\\]|\\.)*"):')
+
+
 def read_line(text: bytes) -> tuple[str, Record | None]:
-    """Give (session id, record) of a line; None for a deleted one. Raises ValueError where it is not a whole line."""
-    close = text.find(b'":')
-    if not text.startswith(b'"') or close < 0:
-        raise ValueError("a line begins with a session id in quotes")
-    if b"\\" in text[:close]:
-        # Only ids that an older system let in need escapes; let the JSON parser find where such a one ends.
-        spelled = text.decode()
-        session_id, close = json.JSONDecoder().raw_decode(spelled)
-        if spelled[close : close + 1] != ":":
-            raise ValueError("a session id is followed by a colon")
-        value = orjson.loads(spelled[close + 1 :])
-    else:
-        session_id = text[1:close].decode()
-        value = orjson.loads(text[close + 2 :])
+    """Return (session id, record) of a line; None for a tombstone. Raises ValueError where it is not one whole line."""
+    found = KEY_OF_LINE.match(text)
+    if found is None:
+        raise ValueError("a line begins with a session id in quotes and a colon")
+    session_id, value = orjson.loads(found[1]), orjson.loads(text[found.end() :])
     if value is not None and not isinstance(value, dict):
         raise ValueError("a session is an object")
     return session_id, value
 
 
 def updated_at(record: Record) -> int:
-    """Tell when the session was updated last, also of a record that a hand wrote."""
+    """Return when the session was updated last (ms), also of a record that another system or a person wrote."""
     at = record.get("updatedAt")
     return at if type(at) is int and at >= 0 else read_record("", record, 0).updated_at
 
 
 def _read_first(text: bytes) -> tuple[bytes, str, Record | None]:
-    """Read the line that stands first in the text. A record shows by itself where it ends, which is the last word.
+    """Read the line at the beginning of the text. A record shows by itself where it ends.
 
-    Where a sector of the disk ends in the midst of the foot, a power failure leaves the comma of a later line, which
-    nobody was promised, behind a line that somebody was, and anything behind the comma.
+    Where a sector of the disk ends inside the footer, a power failure leaves the comma of a later, unacknowledged line
+    behind an acknowledged one, and anything behind the comma.
     """
     text = text.removesuffix(b",")
     try:
@@ -92,81 +81,70 @@ def _read_first(text: bytes) -> tuple[bytes, str, Record | None]:
         return text, *read_line(text)
 
 
-class Scan:
-    """Reads whole lines from a place in the file on, up to its end or to the first byte that does not fit."""
-
-    def __init__(self, data: bytes, start: int, first: bool) -> None:
-        """Begin at `start`, which is just behind the head (`first`) or behind a line."""
-        self._data = data
-        self.end = start
-        """Just behind the last whole line (or the head): where the foot stands if all is well."""
-        self.first = first
-        """Whether no line was seen yet."""
-        self.lines = 0
-
-    def __iter__(self) -> Iterator[Line]:
-        data = self._data
-        while True:
-            joint_here = joint(self.first)
-            start = self.end + len(joint_here)
-            if data[self.end : start] != joint_here:
-                return
-            stop = data.find(b"\n", start)
-            text = data[start : stop if stop >= 0 else None]
-            try:
-                text, session_id, record = _read_first(text)
-                line = Line(start, len(text), session_id, None if record is None else updated_at(record))
-            except (ValueError, RecursionError):
-                return
-            self.end, self.first = start + len(text), False
-            self.lines += 1
-            yield line
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether nothing but the foot follows: to be asked after the iteration."""
-        return self._data[self.end :] == FOOT
-
-
 _OWN_LINE = re.compile(rb'"([A-Za-z0-9._-]{8,64})":\{"session":"\1","updatedAt":([0-9]{1,16}),')
 
 
-def own_lines(data: bytes, first: bool) -> list[Line] | None:
-    """Read the lines that make up all of `data` by how this version begins each; None where one is not so.
+class Scan:
+    """The whole lines at the beginning of `data`, which stands behind the header (`first`) or behind a line.
 
-    For what a process of this version just wrote. Parsing a line of 25 KB again, only to know whose it is, would cost
-    as much as writing it.
+    `trusts`: a line that begins as this version writes lines, and ends in `}` and a newline, is not parsed now but when
+    it is read: to parse 1 KB only to know its session costs five times as much as all the rest.
     """
-    begin, between = joint(first), joint(first=False)
-    if not data.startswith(begin):
-        return None
-    lines: list[Line] = []
-    place = len(begin)
-    for piece in data[place:].split(between):
-        found = _OWN_LINE.match(piece)
-        if found is None or not piece.endswith(b"}") or b"\n" in piece:
-            return None
-        lines.append(Line(place, len(piece), found[1].decode(), int(found[2])))
-        place += len(piece) + len(between)
-    return lines
+
+    def __init__(self, data: bytes, *, first: bool, trusts: bool = False) -> None:
+        self.keys: list[bytes] = []
+        self.lengths: list[int] = []
+        self.times: list[int | None] = []
+        """When each line's session was updated; None for a tombstone."""
+        self.end = 0
+        """Just behind the last whole line."""
+        begin = separator(first)
+        # Holes of a power failure read as NUL, which JSON text never holds: no line beside one is trusted.
+        if data.startswith(begin):
+            self._read(data[len(begin) :].split(b"\n"), len(begin), trusts and b"\0" not in data)
+        self.is_whole = data[self.end :] == FOOTER
+        """Whether nothing but the footer follows."""
+
+    def _read(self, pieces: list[bytes], place: int, trusts: bool) -> None:
+        begun = list(map(_OWN_LINE.match, pieces[:-1])) if trusts else []
+        if begun and all(begun) and all(piece.endswith(b"},") for piece in pieces[:-1]):
+            # All but the last one, of which no newline shows that it is whole.
+            self.keys = [line[1] for line in begun if line]
+            self.times = [int(line[2]) for line in begun if line]
+            self.lengths = [len(piece) - 1 for piece in pieces[:-1]]
+            self.end = place + sum(map(len, pieces[:-1])) + len(begun) - 2
+            place, pieces = self.end + 2, pieces[-1:]
+        for number, piece in enumerate(pieces, 1):
+            try:
+                line, session_id, record = _read_first(piece)
+                key, at = key_of(session_id), None if record is None else updated_at(record)
+            except (ValueError, TypeError, RecursionError):
+                return
+            self.keys.append(key)
+            self.times.append(at)
+            self.lengths.append(len(line))
+            self.end = place + len(line)
+            if len(line) + 1 != len(piece) or number == len(pieces):
+                return  # No comma and newline follow.
+            place = self.end + len(separator(first=False))
 
 
-_KEY = re.compile(r'"(?:[^"\\\n]|\\.){1,256}"\s*:\s*(?=\{|null)')
+_KEY = re.compile(r'"(?:[^"\\\n]|\\.){0,256}"\s*:\s*(?=\{|null)')
 
 
 def salvage(data: bytes) -> Iterator[tuple[str, Record | None]]:
-    """Give every (session id, record) that stands whole in a broken file of any layout, in order."""
+    """Return every (session id, record) that stands whole in a broken file of any layout, in order."""
     text = data.decode("utf-8", "surrogateescape")
     decoder = json.JSONDecoder()
     place = 0
     while key := _KEY.search(text, place):
         place = key.end()
         try:
-            session_id = json.loads(key.group().rstrip().removesuffix(":"))
+            session_id = json.loads(key.group().rstrip().removesuffix(":")).encode("utf-8", "replace").decode()
             record, end = decoder.raw_decode(text, place)
         except (ValueError, RecursionError):
             continue
-        # A null is a deletion only as a line of its own: an event whose record is torn may hold one, too.
+        # A null is a tombstone only as a line of its own: an event whose record is torn may hold one, too.
         is_line = text[key.start() - 1] == "\n" and text[end : end + 1] in {",", "\n"}
         if is_session(record) or (record is None and is_line):
             place = end
@@ -174,14 +152,14 @@ def salvage(data: bytes) -> Iterator[tuple[str, Record | None]]:
 
 
 def is_session(value: object) -> bool:
-    """Tell whether a JSON value looks like a session of this system or of the original one."""
+    """Return whether a JSON value looks like a session of this system or of the original one."""
     if not isinstance(value, dict) or not isinstance(value.get("events", {}), dict):
         return False
     return not value.keys().isdisjoint({"session", "itemsInCart", "itemsoncart", "timeOnPage", "timeonpage", "events"})
 
 
 class Tail(Enum):
-    """What stands behind the last whole line where it is not the foot."""
+    """What stands behind the last whole line where it is not the footer."""
 
     TORN = "a line that a crash cut short, which was never acknowledged"
     HOLES = "lines that a power failure left out, with whole ones behind them"
@@ -189,25 +167,40 @@ class Tail(Enum):
 
 
 _TORN_LINE = re.compile(rb',\}?|(?:,?\n(?:"[^\n]*)?)?')
-_OLD_FOOT = re.compile(rb'(?:\n\n"|\n\}["\w.-])[^\n]*')
-"""A foot that stayed, or whose first byte did because a sector ends there, where a line was written over it."""
-_ONLY_A_FOOT = re.compile(rb"\s*\}?\s*")
+_OLD_FOOTER = re.compile(rb'(?:\n\n"|\n\}["\w.-])[^\n]*')
+"""A footer that stayed, or its first byte because a sector ends there, where a line was written over it."""
+_ONLY_A_FOOTER = re.compile(rb"[ \t\r\n]*\}?[ \t\r\n]*")
+_FIRST_KEY = re.compile(rb'\n"([^"\\\0\n]*)')
 
 
-def judge(rest: bytes) -> Tail:
-    """Judge what follows the last whole line.
+def judge(rest: bytes, *, behind_a_line: bool = True) -> Tail:
+    """Judge what follows the last whole line, or the header where no line precedes (`behind_a_line` false).
 
-    A killed process leaves a part of one line. A power failure may leave any of the unsynced blocks out, which read as
-    NUL bytes then; only lines that were never acknowledged can be hit, but whole ones may stand behind them. Whatever
-    else is found, a hand or a failing disk did it, and it may have hit what was acknowledged.
+    A killed process leaves a part of one line. A power failure may leave any of the unsynced blocks out, which then
+    read as NUL bytes; only lines that were never acknowledged can be hit, but whole ones may stand behind them.
+    Anything else was done by a person or by a failing disk, and may have hit what was acknowledged. So may all that
+    does not begin as our own first line does: that is another system's layout, and no torn line of ours.
     """
-    left_out = b"\0" in rest or _OLD_FOOT.match(rest)
+    if not behind_a_line and not _ONLY_A_FOOTER.fullmatch(rest) and not _begins_as_ours(rest):
+        return Tail.DAMAGED
+    left_out = b"\0" in rest or _OLD_FOOTER.match(rest)
     *terminated, _last = rest.split(b"\n")
     if any(map(_is_whole_line, terminated)):
         return Tail.HOLES if left_out else Tail.DAMAGED
-    if left_out or _TORN_LINE.fullmatch(rest) or _ONLY_A_FOOT.fullmatch(rest):
+    if left_out or _TORN_LINE.fullmatch(rest) or _ONLY_A_FOOTER.fullmatch(rest):
         return Tail.TORN
     return Tail.DAMAGED
+
+
+def _begins_as_ours(rest: bytes) -> bool:
+    if rest.startswith(FOOTER):
+        return True
+    key = _FIRST_KEY.match(rest)
+    if key is None:
+        return False
+    text = rest.partition(b"\0")[0]
+    begins = [b'\n"%b":%b' % (key[1], value) for value in (b'{"session":"', TOMBSTONE)]
+    return any(text.startswith(begin) or begin.startswith(text) for begin in begins)
 
 
 def _is_whole_line(piece: bytes) -> bool:

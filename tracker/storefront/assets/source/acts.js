@@ -2,6 +2,7 @@
 import { later, on, safely } from "./basics.js";
 import { ticks } from "./ground.js";
 import { edited, readAfter } from "./cart.js";
+import { MOMENTS } from "./moments.js";
 import { name, page } from "./names.js";
 import { here, record } from "./visit.js";
 
@@ -49,9 +50,12 @@ const lookAround = () => {
   if (document.querySelector("[name=add]:disabled")) once("sold_out");
 };
 
+// The cart changed: clicks before that were not in vain.
+export const countAnew = () => (clicks = {});
+
 // A page of its own begins: what was counted for the last one counts no more.
 export const turnActs = () => {
-  clicks = {};
+  countAnew();
   told = {};
   deepest = height = 0;
   later(lookAround, 1e3);
@@ -70,7 +74,7 @@ export const acts = (ask) => {
       href: to && (element.origin === location.origin ? page(to) : element.host || element.protocol),
     });
     clicks[target] = (clicks[target] || 0) + 1;
-    if (/^[47]$/.test(clicks[target])) ask("again");
+    if (MOMENTS.again.includes(clicks[target])) ask("again");
     if (!to) readAfter();
     if (element.closest("form[action*='/cart/add']")) added = ticks();
     later(lookAround, 700);

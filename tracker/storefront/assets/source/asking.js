@@ -1,46 +1,45 @@
-// Asking: when something happened that can change the answer, and what it was goes with the question.
+// Asking: at the moments of a table that the service has as well, and what the moment was goes with the question.
 import { later } from "./basics.js";
-import { age, now, options, spell, tell } from "./ground.js";
+import { age, now, options, spell, tell, ticks } from "./ground.js";
+import { MOMENTS, PACE, SECOND } from "./moments.js";
 import { drawn, show } from "./popup.js";
 import { failures, flush } from "./sending.js";
 import { isHomeless } from "./storage.js";
-import { active, edit, session } from "./visit.js";
+import { active, edit, session, stored } from "./visit.js";
 import { post } from "./wire.js";
-
-const idle = (options.idle || 20) * 1e3;
-const GAP = Math.min(idle, 2e4); // between two questions at least, and after a change of the cart
 
 let waiting = 0; // the timer of stillness
 let isAsking; // a question has no answer yet
-let isCartNew; // has the cart changed since the last question?
 
-// Counts the stillness anew, after every act.
-export const wait = (ms = isCartNew ? GAP : idle) => {
+// Counts the stillness anew, after every act; a stillness without a sign and without a cart is no moment.
+export const wait = (step = 0, acted = ticks()) => {
   clearTimeout(waiting);
-  waiting = later(() => {
-    ask(isCartNew ? "cart" : "idle");
-    if (ms < idle * 6) wait(ms > idle ? idle * 6 : idle * 2); // at 20, 60 and 180 s
-  }, ms);
-};
-
-export const cartChanged = () => {
-  isCartNew = true;
-  wait();
+  const still = MOMENTS.still[step];
+  if (!still || !active) return;
+  const { asked } = stored();
+  const rest = MOMENTS.gap * PACE - age(asked);
+  waiting = later(
+    () => {
+      const { sign, items, isNew } = stored();
+      if (sign || items) ask(isNew ? "cart" : "idle");
+      wait(step + 1, acted);
+    },
+    Math.max(acted + still * PACE - ticks(), rest),
+  );
 };
 
 export const ask = (why) => {
   if (!active || isAsking || drawn || document.hidden || options.ask === "off") return;
   if (!options.consent && window.Shopify && !Shopify.customerPrivacy.marketingAllowed()) return;
-  const { next, quiet, asks = 0, asked, why: last } = session();
-  const isLeaving = why === "exit";
+  const { next, quiet, asks = 0, asked, start } = session();
   // What is decided already need not be decided again. Leaving waits for nothing.
-  if (next) return isLeaving && show(isLeaving);
+  if (next) return why === "exit" && show(why);
   // What no page remembers would come again on the next.
-  if (isHomeless() || age(quiet) < 12e4 || asks > 7) return;
-  if (age(asked) < GAP && (!isLeaving || last === why)) return;
-  isCartNew = false;
+  if (isHomeless() || age(quiet) < MOMENTS.quiet * SECOND || asks >= MOMENTS.most) return;
+  if (age(start) < MOMENTS.early * PACE) return;
+  if (age(asked) < MOMENTS.gap * PACE && !/exit|again/.test(why)) return;
   isAsking = true;
-  edit((state) => Object.assign(state, { asked: now(), asks: asks + 1, why, open: 1 }));
+  edit((state) => Object.assign(state, { asked: now(), asks: asks + 1, why, open: 1, isNew: 0 }));
   const done = () => (isAsking = false);
   question(why).then(done, done);
 };
@@ -71,8 +70,8 @@ const question = async (why) => {
 // A new page draws what was decided, asks because the shopper turned away, or for an answer that came too late.
 export const goOn = (dwell) => {
   const { why, next, open } = session();
-  if (next) later(show, 1e3);
-  else if (dwell >= 1e4) later(() => ask("turn_away"), 1e3);
+  if (next) later(show, SECOND);
+  else if (dwell >= MOMENTS.turn * SECOND) later(() => ask("turn_away"), SECOND);
   else if (open) {
     edit((state) => delete state.asked);
     ask(why);

@@ -48,6 +48,7 @@ const readCart = async () => {
   // The first look of a visit may come too late to see it change.
   was ??= isActed ? 0 : items;
   if (was === items) return;
+  edit((state) => (state.isNew = 1)); // since the last question
   // `total` in minor units; `duplicates`: lines of a product that is in the cart already.
   const duplicates = lines.length - new Set(lines.map((line) => line.product_id)).size;
   record(items > was ? "add_to_cart" : "remove_from_cart", { items, was, total, currency, duplicates });

@@ -9,11 +9,12 @@ const BUY = "[name=add],[name=checkout],form[action*='/cart'] :is(button:not([ty
 // it as the shopper does.
 export const drawPopup = ({ message, offer, action, words }, [kind, href], shops, note, isCovered, isGone, gone) => {
   const word = (place, key, plain) => (shops || "").split("|")[place] || words?.[key] || plain;
-  const before = document.activeElement;
+  let before; // what had the focus before the popup
   const code = offer?.code;
   let lift = 0;
 
   const own = make("storefront-popup", { "aria-live": "polite" });
+  on(own, "focusin", ({ relatedTarget }) => (before = relatedTarget || before));
   const shadow = own.attachShadow({ mode: "open" });
   try {
     const sheet = new CSSStyleSheet();
@@ -25,7 +26,8 @@ export const drawPopup = ({ message, offer, action, words }, [kind, href], shops
 
   const close = () => {
     clearInterval(watching);
-    if (document.activeElement === own) before?.focus();
+    // The focus first: were the popup gone before that, it would fall to the page's beginning.
+    if (document.activeElement === own) before?.focus({ preventScroll: true });
     own.remove();
     gone();
   };

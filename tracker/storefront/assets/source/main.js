@@ -5,11 +5,12 @@
 // These modules are joined and minified by tracker/storefront/build.py; storefront.min.js is what shops get, and a test
 // holds the two together. This one says when anything may happen at all: until there is consent nothing of the others
 // runs, nothing is stored, nothing is sent.
-import { acts, turnActs } from "./acts.js";
-import { ask, cartChanged, goOn, wait } from "./asking.js";
+import { acts, countAnew, turnActs } from "./acts.js";
+import { ask, goOn, wait } from "./asking.js";
 import { onChange, readSoon } from "./cart.js";
 import { later, on, root, safely } from "./basics.js";
 import { KEY, options, service, spell, ticks } from "./ground.js";
+import { MOMENTS, SECOND } from "./moments.js";
 import { page } from "./names.js";
 import { drawn, preview } from "./popup.js";
 import { erase, hurry, leave, soon } from "./sending.js";
@@ -85,21 +86,18 @@ const listen = () => {
   on(window, "popstate", turned);
   if (window.navigation) on(navigation, "currententrychange", turned);
   else setInterval(safely(turned), 1e3);
-  const back = () => later(() => ask("back"), 1e3);
   on(document, "visibilitychange", () => {
     if (document.hidden) return go();
     come();
-    const away = Math.round((ticks() - hidden) / 1e3);
-    if (away < 5) return;
-    record("presence", { hidden: away });
-    back();
+    const away = Math.floor((ticks() - hidden) / SECOND);
+    if (away > 4) record("presence", { hidden: away });
+    if (away >= MOMENTS.back) later(() => ask("back"), SECOND);
   });
   on(window, "pagehide", go);
   on(window, "pageshow", ({ persisted }) => {
     if (!persisted) return;
     decide();
     turnPage("back");
-    back();
   });
   on(window, "online", hurry);
   on(window, "storage", ({ key, newValue }) => {
@@ -130,7 +128,10 @@ const begin = () => {
     soon();
     if (!isQuiet) wait();
   });
-  onChange(cartChanged);
+  onChange(() => {
+    countAnew();
+    wait();
+  });
   listen();
   decide();
 };

@@ -1,6 +1,7 @@
 // The visit: one record in storage that all tabs share, this page's queue of events, and what is kept over visits.
 import { root, safely } from "./basics.js";
 import { age, KEY, now, ticks } from "./ground.js";
+import { isSign } from "./moments.js";
 import { arrival, page } from "./names.js";
 import { clear, each, read, write } from "./storage.js";
 
@@ -26,6 +27,7 @@ export const stored = () => {
   const found = Object.fromEntries(entries(read(KEY)));
   if (!ID.test((found.id = "" + (found.id ?? "")))) return { seen: {} };
   for (const key of ["visit", "lot", "items", "asks", "buys"]) if (key in found) found[key] >>>= 0;
+  if (found.offered) found.offered = ("" + found.offered).slice(0, 40);
   found.times = Object.fromEntries(entries(found.times).slice(-50));
   found.seen = Object.fromEntries(entries(found.seen).filter(([, one]) => one?.map).slice(-30));
   return found;
@@ -34,7 +36,7 @@ export const stored = () => {
 // A new visit after half an hour without an act, after a day, or where the clock was set back.
 export const session = () => {
   const found = stored();
-  const { last, start, visit = 0, lot, offered, buys, bought, seen } = found;
+  const { last, start, visit = 0, lot, offered, buys = 0, bought, seen } = found;
   if (age(last) < HALF_HOUR && age(start) < 864e5) return found;
   const moment = now();
   if (since) since = ticks();
@@ -85,7 +87,11 @@ export const save = (batch = []) => {
 // `isQuiet`: done by the popup, not by the shopper. It does not lengthen the visit.
 export const record = (type, more, isQuiet) => {
   if (!active) return;
-  const { id } = edit((state) => isQuiet || (state.last = now()), isQuiet);
+  const { id } = edit((state) => {
+    if (isQuiet) return;
+    state.last = now();
+    if (isSign(type, here, more?.target, here in state.times)) state.sign = 1;
+  }, isQuiet);
   queue.push([id, here, { type, ts: now(), n: number++, ...more }]);
   queue = queue.slice(-1e3); // an hour offline is about 300
   if (queue.length < 99) save(); // a long one costs milliseconds: it is kept with each try to send, and on leaving
@@ -107,7 +113,7 @@ export const look = (nav) => {
   here = path;
   dwell = 0;
   if (session().id === before.id) view(nav);
-  return /^\/(policies|pages|blogs|search|cart)\b/.test(before.page) && path !== before.page ? before.dwell : 0;
+  return /^\/(policies|pages|search|cart)\b/.test(before.page) && path !== before.page ? before.dwell : 0;
 };
 
 export const watch = (yes) => (since = yes && ticks());

@@ -1,0 +1,1 @@
+"""Bodies and texts that are meant to do harm."""

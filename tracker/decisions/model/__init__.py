@@ -1,0 +1,1 @@
+"""Asking a language model for a proposal: the prompt, the answer, and the budget in between."""

@@ -1,0 +1,1 @@
+"""What a visit comes down to: signals, and the kinds of pages."""

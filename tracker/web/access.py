@@ -1,0 +1,83 @@
+"""The one check of every request: the caller must be one of those that the matched route declares."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from collections.abc import Mapping
+
+from flask import Flask, request
+
+from tracker.web.errors import ApiError, Errors
+from tracker.web.origins import AllowedOrigins
+from tracker.web.routes import Callers, Route
+
+log = logging.getLogger(__name__)
+
+REFUSALS: Mapping[Callers, Errors] = {
+    Callers.ANYONE: {},
+    Callers.SHOP: {403: ("origin_not_allowed",)},
+    Callers.SHOP_AND_PIXELS: {403: ("origin_not_allowed",)},
+    Callers.OWNER: {401: ("wrong_token",), 403: ("owner_access_closed",)},
+}
+"""The errors that a route answers to all other callers."""
+
+
+def register_access(app: Flask, origins: AllowedOrigins, admin_token: str) -> None:
+    """Check every request before its view runs, and hold its body to the limit that the route declares.
+
+    An empty `admin_token` closes the owner's routes to everybody.
+    """
+    # A route that declares no limit reads no body.
+    app.config["MAX_CONTENT_LENGTH"] = 0
+    expected_token = admin_token.encode()
+    is_warning_due = origins.takes_all
+
+    @app.before_request
+    def admit() -> None:
+        nonlocal is_warning_due
+        if is_warning_due:
+            # At the first request and not at the start, so that commands at a terminal do not show it.
+            is_warning_due = False
+            log.warning("ALLOWED_ORIGINS is not set: pages of any site may post to this service")
+        route = request.url_rule
+        if route is None:
+            return  # The answer is 404 or 405.
+        if not isinstance(route, Route):
+            raise TypeError(f"The route {route.rule} declares nothing.")
+        if route.callers is Callers.OWNER:
+            _require_token(expected_token)
+        elif route.is_for_shop_pages and "Origin" in request.headers and request.method != "OPTIONS":
+            _require_allowed_origin(origins, takes_null=route.callers is Callers.SHOP_AND_PIXELS)
+        if route.body_limit is not None:
+            # One byte more, because Werkzeug refuses a chunked body of exactly this size; read_body is exact.
+            request.max_content_length = app.config[route.body_limit] + 1
+
+
+def _require_allowed_origin(origins: AllowedOrigins, *, takes_null: bool) -> None:
+    """Refuse pages of other sites. CORS alone would only hide the answer from them.
+
+    Without this, any page could write sessions and spend the owner's model calls. Pages of the service itself pass.
+    """
+    origin = request.headers["Origin"]
+    if origin == "null" and takes_null:
+        return
+    if not origins.allow(origin) and origin != request.host_url.rstrip("/"):
+        raise ApiError(403, "origin_not_allowed", "Pages of this site may not use this service: see ALLOWED_ORIGINS.")
+
+
+def _require_token(expected: bytes) -> None:
+    if not expected:
+        raise ApiError(
+            403, "owner_access_closed", "Set ADMIN_TOKEN to a long random text, then send it as a Bearer token."
+        )
+    scheme, _, sent = request.headers.get("Authorization", "").partition(" ")
+    # Bytes, because compare_digest refuses text that is not ASCII. WSGI decodes the header's bytes as Latin-1.
+    token = sent.strip().encode("latin-1", "replace")
+    if scheme.lower() != "bearer" or not hmac.compare_digest(token, expected):
+        raise ApiError(
+            401,
+            "wrong_token",
+            "Send the value of ADMIN_TOKEN in the header `Authorization: Bearer ...`.",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
