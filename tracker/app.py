@@ -18,6 +18,7 @@ from tracker.decisions.shop.live_file import ShopFile
 from tracker.durable.cell import FileCell
 from tracker.ingest.blueprint import ingest_blueprint
 from tracker.ingest.events import EventLimits
+from tracker.ingest.forget import forget_blueprint
 from tracker.insights.joining import NewestSessions, Orders
 from tracker.insights.waiting import WaitingOrders
 from tracker.llm.budget import DailyLimits
@@ -98,6 +99,7 @@ def create_app(
     register_sightings(app, owner.sightings)
 
     app.register_blueprint(ingest_blueprint(store, _event_limits(config), session_limits, clock, orders.checkout_seen))
+    app.register_blueprint(forget_blueprint(store))
     app.register_blueprint(askai_blueprint(engine, shop))
     app.register_blueprint(shopify_blueprint(orders, config.shopify_shop_domain))
     for blueprint in owner.blueprints():

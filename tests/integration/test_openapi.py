@@ -26,6 +26,7 @@ from tracker.web.routes import Callers, Route
 OWNER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
 UNDOCUMENTED = {"/docs", "/docs/page.js", "/docs/assets/<path:name>", "/openapi.json"} | {
     "/storefront.js",
+    "/storefront-popup.js",
     "/storefront-pixel.js",
 }
 """The pages that show the document, and the files that shops load."""
@@ -66,6 +67,7 @@ OPERATIONS = [
     ("/events", "POST"),
     ("/askai", "POST"),
     ("/shopify/webhooks", "POST"),
+    ("/forget", "POST"),
     ("/sessions", "GET"),
     ("/sessions/{session_id}", "GET"),
     ("/sessions/{session_id}", "DELETE"),
