@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -81,6 +82,7 @@ def create_app(
             engine=engine,
             shop=shop,
             clock=clock,
+            zone=ZoneInfo("UTC"),
             seen=FileCell(config.storage_file.with_name(config.storage_file.name + ".seen")),
             popup_style=(ASSETS / "popup.css").read_bytes(),
             env_file=env_file,

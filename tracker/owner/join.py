@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import tzinfo
 from pathlib import Path
 
 from flask import Blueprint
@@ -16,9 +17,12 @@ from tracker.owner.blueprint import owner_blueprint
 from tracker.owner.login.blueprint import login_blueprint
 from tracker.owner.login.cookie import LoginCookie
 from tracker.owner.login.token import OwnerToken
+from tracker.owner.messages.blueprint import messages_blueprint
 from tracker.owner.settings.blueprint import settings_blueprint
+from tracker.owner.setup.blueprint import setup_blueprint
 from tracker.owner.setup.sightings import Sightings
 from tracker.owner.shell import Shell
+from tracker.owner.visits.blueprint import visits_blueprint
 from tracker.sessions.store import SessionStore
 from tracker.web.observability import hide_in_logs
 
@@ -32,6 +36,8 @@ class Parts:
     engine: Engine
     shop: ShopFile
     clock: Callable[[], int]
+    zone: tzinfo
+    """The shop's time."""
     seen: Cell
     """Where the sightings are kept."""
     popup_style: bytes
@@ -67,6 +73,11 @@ class OwnerRoom:
         yield owner_blueprint(parts.store)
         yield shell.files_blueprint()
         yield login_blueprint(shell, self.token, self.cookie, parts.clock, is_direct=is_direct)
+        yield messages_blueprint(
+            shell, parts.shop, parts.config.shop_file, parts.store, parts.engine, parts.clock, parts.zone
+        )
+        yield setup_blueprint(shell, parts.config, parts.shop, self.sightings, parts.clock)
+        yield visits_blueprint(shell, parts.store, parts.clock, parts.zone)
         yield settings_blueprint(shell, parts.config, parts.store, parts.shop, parts.env_file)
 
     def _is_waiting(self) -> bool:

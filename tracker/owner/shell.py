@@ -24,7 +24,12 @@ POLICY: Final = (
 )
 """Nothing of another site is loaded, nothing inside a page runs, and no text can become a script."""
 
-PAGES: Final = (("/settings", "Settings"),)
+PAGES: Final = (
+    ("/visits", "Visits"),
+    ("/messages", "What popups say"),
+    ("/setup", "Set up"),
+    ("/settings", "Settings"),
+)
 """The pages in the menu: address and name."""
 
 _FOLDER: Final = Path(__file__).parent
@@ -62,7 +67,7 @@ class Shell:
 
     def first_page(self) -> str:
         """Return the address of the page that an owner sees first."""
-        return PAGES[-1 if self._is_waiting() else 0][0]
+        return "/setup" if self._is_waiting() else "/visits"
 
     def blueprint(self, name: str, module: str) -> Blueprint:
         """Make a blueprint whose views are pages of the owner."""
@@ -92,7 +97,7 @@ class Shell:
         return {
             "shop_name": self._shop.current().name or "Shopify Tracker",
             "pages": PAGES if self._is_signed_in() else (),
-            "here": f"/{request.path.split('/')[1]}",
+            "here": f"/{request.path.split('/')[1].partition('-')[0]}",
             "asset": lambda name: f"/assets/{name}?v={self._files[name].version}",
             "demo": self._demo,
             "version": __version__,

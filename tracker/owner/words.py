@@ -13,6 +13,23 @@ _SYMBOLS: Final = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥"}
 _WITHOUT_CENTS: Final = frozenset({"JPY", "KRW", "VND", "CLP", "ISK", "HUF"})
 
 
+_LANGUAGES: Final = {
+    "ar": "Arabic", "cs": "Czech", "da": "Danish", "de": "German", "en": "English", "es": "Spanish", "fi": "Finnish",
+    "fr": "French", "he": "Hebrew", "it": "Italian", "ja": "Japanese", "ko": "Korean", "nb": "Norwegian",
+    "nl": "Dutch", "pl": "Polish", "pt": "Portuguese", "sv": "Swedish", "tr": "Turkish", "uk": "Ukrainian",
+    "zh": "Chinese",
+}  # fmt: skip
+
+
+def language(tag: str) -> str:
+    """Return the name of a language: German, German (AT); the tag itself if the name is not known."""
+    first, _, region = tag.partition("-")
+    name = _LANGUAGES.get(first.lower())
+    if name is None:
+        return tag
+    return f"{name} ({region})" if region else name
+
+
 def digest(parts: Iterable[object]) -> str:
     """Return a short text that changes with any of these parts."""
     return hashlib.blake2b("\0".join(map(str, parts)).encode(), digest_size=9).hexdigest()
