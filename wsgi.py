@@ -1,5 +1,6 @@
 """The WSGI entry point: `gunicorn wsgi:app`, `flask run`."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -9,10 +10,13 @@ from tracker.app import create_app
 from tracker.config import ConfigError
 from tracker.environment import faults, read_environment
 
-_ENV_FILE = Path(__file__).with_name(".env")
-_environment = read_environment(_ENV_FILE)
-load_dotenv(_ENV_FILE)
+ENV_FILE = Path(__file__).with_name(".env")
+# A token in the environment, even an empty one, counts before the file: writing it there would change nothing.
+MAY_CHOOSE_TOKEN = "ADMIN_TOKEN" not in os.environ
+
+_environment = read_environment(ENV_FILE)
+load_dotenv(ENV_FILE)
 try:
-    app = create_app()
+    app = create_app(env_file=ENV_FILE, may_choose_token=MAY_CHOOSE_TOKEN)
 except ConfigError:
     sys.exit(f"The service cannot start: {' '.join(faults(_environment))}")

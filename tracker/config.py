@@ -132,7 +132,8 @@ class Config:
         "ADMIN_TOKEN",
         _token,
         "",
-        "The owner's password for /sessions: a random text of at least 16 characters. Empty: /sessions is closed.",
+        "The owner's password for the pages and for /sessions: a random text of at least 16 characters. Empty: all of"
+        " them are closed.",
     )
     shopify_webhook_secret: tuple[str, ...] = _setting(
         "SHOPIFY_WEBHOOK_SECRET",

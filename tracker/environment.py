@@ -42,7 +42,7 @@ class Environment:
 
     def place(self, name: str) -> str:
         """Return where a value stands, in words."""
-        return f".env line {self.lines[name]}" if name in self.lines else "in the environment"
+        return f".env line {self.lines[name]}" if name in self.lines else "the environment"
 
 
 def read_environment(env_file: Path, process: Mapping[str, str] | None = None) -> Environment:
@@ -63,7 +63,10 @@ def read_environment(env_file: Path, process: Mapping[str, str] | None = None) -
     known = {*SETTINGS, *SERVER_SETTINGS, *_OF_OTHERS}
     unknown = tuple(name for name in values if name not in known and not name.startswith("FLASK_"))
     ours = {name: text.strip() for name, text in {**values, **process}.items() if text.strip()}
-    in_force = {name: line for name, line in lines.items() if name not in process and name in ours}
+    # wsgi.py copies .env into the variables of the process, so an equal value is that of the file.
+    in_force = {
+        name: line for name, line in lines.items() if name in ours and process.get(name, values[name]) == values[name]
+    }
     return Environment(ours, in_force, tuple(unread), unknown)
 
 
@@ -94,13 +97,14 @@ def doubts(environment: Environment) -> list[str]:
     """Return a sentence for each line of .env that has no effect."""
     found = [f".env line {line} is not a setting: a setting is written NAME=value." for line in environment.unread]
     for name in environment.unknown:
-        meant = _meant(name)
-        hint = f" Do you mean {meant}?" if meant else ""
+        known = meant(name)
+        hint = f" Do you mean {known}?" if known else ""
         found.append(f"{name} is no setting, so it has no effect ({environment.place(name)}).{hint}")
     return found
 
 
-def _meant(name: str) -> str | None:
+def meant(name: str) -> str | None:
+    """Return the setting whose name is most like this one; None where none is."""
     known = [*SETTINGS, *SERVER_SETTINGS]
     return next(iter(get_close_matches(name.upper(), known, 1, _LEAST_LIKENESS)), None)
 

@@ -17,6 +17,8 @@ from tracker.app import create_app, now_ms
 from tracker.config import Config
 
 ADMIN_TOKEN = "the-owner's-token-of-the-tests"
+FROM_OWN_PAGE = {"Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}
+"""What a browser sends with a form of the service's own page, to the test client's address."""
 
 
 class StartServer(Protocol):
@@ -39,6 +41,13 @@ def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServ
             return servers.enter_context(GunicornServer(folder, workers=workers, env=env, args=args))
 
         yield start
+
+
+def signed_in(app: Flask) -> FlaskClient:
+    """Return a client in which the owner has signed in."""
+    client = app.test_client()
+    assert client.post("/login", data={"token": ADMIN_TOKEN}, headers=FROM_OWN_PAGE).status_code == 303
+    return client
 
 
 @pytest.fixture(scope="module")

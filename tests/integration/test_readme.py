@@ -42,6 +42,7 @@ from tracker.decisions.visit.reading import Reading
 from tracker.decisions.visit.signals import Signals
 from tracker.llm.faults import Fault
 from tracker.sessions.store import StoreError
+from tracker.web.routes import Callers
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -190,11 +191,28 @@ def test_the_api_has_enough_examples() -> None:
     assert len(run_as("curl")) >= 8
 
 
+FOR_PAGES = {Callers.OWN_PAGES, Callers.OWNERS_BROWSER}
+"""The callers of the owner's pages, which are no part of the API."""
+
+
+def test_the_guide_of_the_owner_names_every_page(make_app: MakeApp) -> None:
+    app = make_app()
+    pages = {
+        rule.rule
+        for rule in app.url_map.iter_rules()
+        if rule.callers is Callers.OWNERS_BROWSER  # type: ignore[attr-defined]
+        if "GET" in (rule.methods or set()) and not rule.arguments
+    }
+
+    assert set(re.findall(r"^\| `(/[^`]*)` \|", PAGES["docs/owner.md"], re.MULTILINE)) == pages
+
+
 def test_the_table_of_routes_is_the_url_map(make_app: MakeApp) -> None:
     app = make_app()
     served = {
         f"{method} {rule.rule}"
         for rule in app.url_map.iter_rules()
+        if rule.callers not in FOR_PAGES and not rule.rule.startswith("/assets/")  # type: ignore[attr-defined]
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
 

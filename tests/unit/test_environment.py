@@ -51,7 +51,7 @@ def test_fault_names_the_value_and_its_line(tmp_path: Path, text: str, fault: st
 def test_value_of_the_process_counts_and_is_said_to_be_there(tmp_path: Path) -> None:
     assert faults(read(tmp_path, "PORT=x", PORT="8000")) == []
     (found,) = faults(read(tmp_path, "PORT=8000", PORT="x"))
-    assert found.endswith("not 'x' (in the environment).")
+    assert found.endswith("not 'x' (the environment).")
 
 
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
