@@ -24,6 +24,7 @@ WITHOUT_PYTHON = {
     "tracker/demo/assets/": "The demo theme: style, cart and consent banner, and the panel behind the scenes.",
     "tracker/demo/assets/art/": "The pictures of the demo shop's products.",
     "tracker/demo/templates/demo/": "The demo shop's pages.",
+    "tracker/storage/postgres/migrations/": "The numbered SQL files that make the tables of a database.",
     "tracker/storefront/assets/": "The storefront script, its minified form, the popup's style, and the pixel.",
     "tracker/web/static/": "The page behind `/docs`.",
 }

@@ -13,7 +13,7 @@ from tracker.config import Config, load_config
 from tracker.decisions.eligibility import Holdout
 from tracker.decisions.engine import Engine
 from tracker.decisions.shop.live_file import ShopFile
-from tracker.durable.cell import FileCell
+from tracker.durable.cell import Cell
 from tracker.ingest.blueprint import ingest_blueprint
 from tracker.ingest.events import EventLimits
 from tracker.llm.budget import DailyLimits
@@ -23,7 +23,7 @@ from tracker.ops.health import health_blueprint
 from tracker.owner.blueprint import owner_blueprint
 from tracker.sessions.merge import SessionLimits
 from tracker.sessions.store import SessionStore
-from tracker.storage.json_file import JsonFileStore
+from tracker.storage import open_storage
 from tracker.storefront.blueprint import ScriptFirst, storefront_blueprint, storefront_script
 from tracker.web.access import register_access
 from tracker.web.docs import docs_blueprint
@@ -48,10 +48,11 @@ def create_app(
     before the first request, so the application may be made before a fork. Raises ConfigError.
     """
     config = config or load_config()
-    configure_logging(config.log_level, (config.groq_api_key, config.admin_token))
-    store = store or JsonFileStore(config.storage_file)
+    configure_logging(config.log_level, config.secrets)
+    storage = open_storage(config.storage_url, config.database_connections)
+    store = store or storage.sessions
     shop = ShopFile(config.shop_file)
-    engine = engine or _engine(config, store, shop)
+    engine = engine or _engine(config, store, shop, storage.cell("allowance"))
     origins = AllowedOrigins(config.allowed_origins)
     session_limits = SessionLimits(
         events=config.max_session_events, pages=config.max_pages, event_bytes=config.max_session_bytes
@@ -84,7 +85,7 @@ def create_app(
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=config.trusted_proxies, x_proto=1, x_host=1
         )
-    register_commands(app, store, engine, session_limits, config.shop_file)
+    register_commands(app, store, engine, session_limits, config)
     return app
 
 
@@ -97,13 +98,12 @@ def _event_limits(config: Config) -> EventLimits:
     )
 
 
-def _engine(config: Config, store: SessionStore, shop: ShopFile) -> Engine:
+def _engine(config: Config, store: SessionStore, shop: ShopFile, cell: Cell) -> Engine:
     model = None
     if config.groq_api_key:
         model = GroqClient(
             config.groq_api_key, config.groq_base_url, config.groq_model, max_calls=config.model_calls_at_once
         )
-    cell = FileCell(config.storage_file.with_name(config.storage_file.name + ".allowance"))
     budget = SharedBudget(cell, DailyLimits(calls=config.model_daily_calls, tokens=config.model_daily_tokens))
     return Engine(
         store,
