@@ -11,6 +11,7 @@ from bisect import bisect_right
 from pathlib import Path
 from types import TracebackType
 
+from tracker.durable import blocking
 from tracker.sessions.store import Progress, StoreBusyError, StoreClosedError
 from tracker.storage.json_file import text
 from tracker.storage.json_file.file import Identity, SessionFile, flush, flush_name, identity
@@ -57,7 +58,7 @@ class Rewrite:
             except BlockingIOError:
                 if time.monotonic() >= limit:
                     raise StoreBusyError("The session file is being rewritten; try again in a moment.") from None
-                time.sleep(0.01)
+                blocking.pause(0.01)
             finally:
                 if self._fd < 0:
                     os.close(fd)
@@ -105,7 +106,7 @@ class Rewrite:
         view = memoryview(b"".join(self._buffer))
         self._buffer, self._buffered = [], 0
         while view:
-            written = os.pwrite(self._fd, view, offset)
+            written = blocking.call(os.pwrite, self._fd, view, offset)
             offset += written
             view = view[written:]
         if self.end - self._flushed_to >= _UNFLUSHED:
@@ -152,7 +153,7 @@ class Rewrite:
             last = max(first + 1, bisect_right(starts, base + _PIECE, first, len(live)) - 1)
             if last == len(live) - 1 and end - base <= _PIECE:
                 last = len(live)
-            piece = memoryview(old.read_bytes(base, end_of(last) - base))
+            piece = memoryview(blocking.call(old.read_bytes, base, end_of(last) - base))
             runs = []
             while 0 <= first < last:
                 behind = live.find(0, first, last)
@@ -173,7 +174,7 @@ class Rewrite:
         if begin < end:
             self.add(b"")
         while begin < end:
-            piece = old.read_bytes(begin, min(_PIECE, end - begin))
+            piece = blocking.call(old.read_bytes, begin, min(_PIECE, end - begin))
             self._put(piece)
             begin += len(piece)
 
