@@ -224,7 +224,7 @@ class Config:
         "MODEL_CALLS_AT_ONCE",
         _whole_number(1, 1000),
         16,
-        "The most questions to the model that one process has open at the same time; keep it below its 24 threads.",
+        "The most questions to the model that one process has open at the same time.",
     )
     storefront_script: str = _setting(
         "STOREFRONT_SCRIPT",
@@ -243,6 +243,15 @@ class Config:
         _whole_number(0, 10),
         0,
         "The number of proxies in front of the service whose X-Forwarded-... headers are trusted.",
+    )
+    request_timeout: int = _setting(
+        "REQUEST_TIMEOUT",
+        _whole_number(1, 600),
+        20,
+        "The seconds that a request may take to arrive, headers and body together, from its first byte on.",
+    )
+    send_timeout: int = _setting(
+        "SEND_TIMEOUT", _whole_number(1, 600), 20, "The seconds that a client may take to read an answer."
     )
     log_level: str = _setting(
         "LOG_LEVEL", _log_level, "INFO", "The least severe level that is logged: DEBUG, INFO, WARNING or ERROR."
