@@ -210,6 +210,8 @@ def serve(arguments: argparse.Namespace, more: "list[str]") -> int:
     make_env_file(ROOT)
     checked = start_check()
     values = checked["values"]
+    if (values.get("DATABASE_URL") or "").strip():
+        set_up("requirements.txt", "requirements-postgres.txt")
     host, port = address(values)
     check_free(host, port)
     shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, "[{}]".format(host) if ":" in host else host)

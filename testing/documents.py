@@ -28,6 +28,7 @@ WITHOUT_PYTHON = {
     "tracker/owner/templates/owner/": "The owner's pages.",
     "tracker/storefront/assets/": "The files that shops load: the script, the popup with its style, and the pixel.",
     "tracker/storefront/assets/source/": "The modules that the storefront script and the popup are built from.",
+    "tracker/storage/postgres/migrations/": "The numbered SQL files that make the tables of a database.",
     "tracker/web/static/": "The page behind `/docs`.",
 }
 """What folders hold that have no docstring to take it from."""

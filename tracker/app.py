@@ -16,7 +16,7 @@ from tracker.config import Config, load_config
 from tracker.decisions.eligibility import Holdout
 from tracker.decisions.engine import Engine
 from tracker.decisions.shop.live_file import ShopFile
-from tracker.durable.cell import FileCell
+from tracker.durable.cell import Cell
 from tracker.ingest.blueprint import ingest_blueprint
 from tracker.ingest.events import EventLimits
 from tracker.ingest.forget import forget_blueprint
@@ -31,7 +31,7 @@ from tracker.owner.setup.sightings import SeesScript, register_sightings
 from tracker.sessions.merge import SessionLimits
 from tracker.sessions.store import SessionStore
 from tracker.shopify.blueprint import MAX_WEBHOOK_BYTES, shopify_blueprint
-from tracker.storage.json_file import JsonFileStore
+from tracker.storage import open_storage
 from tracker.storefront.blueprint import ASSETS, ScriptFirst, storefront_blueprint, storefront_script
 from tracker.web.access import register_access
 from tracker.web.docs import docs_blueprint
@@ -65,10 +65,11 @@ def create_app(
     """
     config = config or load_config()
     configure_logging(config.log_level, config.secrets)
-    store = store or JsonFileStore(config.storage_file)
+    storage = open_storage(config.storage_url, config.database_connections)
+    store = store or storage.sessions
     shop = ShopFile(config.shop_file)
-    engine = engine or _engine(config, store, shop, clock)
-    waiting = WaitingOrders(FileCell(config.storage_file.with_name(config.storage_file.name + ".orders")))
+    engine = engine or _engine(config, store, shop, storage.cell("allowance"), clock)
+    waiting = WaitingOrders(storage.cell("orders"))
     orders = Orders(store, waiting, NewestSessions(store).session_of, clock)
     origins = AllowedOrigins(config.allowed_origins)
     session_limits = SessionLimits(
@@ -83,7 +84,7 @@ def create_app(
             shop=shop,
             clock=clock,
             zone=ZoneInfo("UTC"),
-            seen=FileCell(config.storage_file.with_name(config.storage_file.name + ".seen")),
+            seen=storage.cell("seen"),
             popup_style=(ASSETS / "popup.css").read_bytes(),
             env_file=env_file,
             may_choose_token=may_choose_token,
@@ -123,7 +124,7 @@ def create_app(
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=config.trusted_proxies, x_proto=1, x_host=1
         )
-    register_commands(app, store, engine, session_limits, config.shop_file)
+    register_commands(app, store, engine, session_limits, config)
     return app
 
 
@@ -136,13 +137,12 @@ def _event_limits(config: Config) -> EventLimits:
     )
 
 
-def _engine(config: Config, store: SessionStore, shop: ShopFile, clock: Callable[[], int]) -> Engine:
+def _engine(config: Config, store: SessionStore, shop: ShopFile, cell: Cell, clock: Callable[[], int]) -> Engine:
     model = None
     if config.groq_api_key:
         model = GroqClient(
             config.groq_api_key, config.groq_base_url, config.groq_model, max_calls=config.model_calls_at_once
         )
-    cell = FileCell(config.storage_file.with_name(config.storage_file.name + ".allowance"))
     budget = SharedBudget(cell, DailyLimits(calls=config.model_daily_calls, tokens=config.model_daily_tokens))
     return Engine(
         store,

@@ -25,7 +25,12 @@ class StartServer(Protocol):
     """Starts a server that ends with the test; see GunicornServer for the arguments."""
 
     def __call__(
-        self, *, workers: int = 2, env: dict[str, str] | None = None, args: tuple[str, ...] = ()
+        self,
+        *,
+        workers: int = 2,
+        env: dict[str, str] | None = None,
+        args: tuple[str, ...] = (),
+        open_files: int | None = None,
     ) -> GunicornServer: ...
 
 
@@ -36,9 +41,8 @@ MakeApp = Callable[..., Flask]
 def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServer]:
     with contextlib.ExitStack() as servers:
 
-        def start(*, workers: int = 2, env: dict[str, str] | None = None, args: tuple[str, ...] = ()) -> GunicornServer:
-            folder = tmp_path_factory.mktemp("server")
-            return servers.enter_context(GunicornServer(folder, workers=workers, env=env, args=args))
+        def start(**how: Any) -> GunicornServer:
+            return servers.enter_context(GunicornServer(tmp_path_factory.mktemp("server"), **how))
 
         yield start
 
