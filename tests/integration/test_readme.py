@@ -303,7 +303,7 @@ def test_wrong_setting_is_told_with_its_place_before_any_address_is_printed(proj
     assert done.returncode == 1
     assert "http://" not in done.stdout
     assert done.stderr.splitlines() == [
-        "The service cannot start.",
+        "Error: The service cannot start.",
         "  WEB_CONCURRENCY must be a whole number from 1 to 64, not 'two' (.env line 3).",
     ]
 
@@ -369,7 +369,7 @@ def codes(error: type[StoreError]) -> set[str]:
 
 
 def stable_codes() -> set[str]:
-    """Return every code that an error can have: in calls of ApiError, the tables of statuses, and the store's errors."""
+    """Return every code that an error can have: of calls of ApiError, tables of statuses, and the store's errors."""
     found: set[str] = set()
     refusals = (ROOT / "tracker" / "serving" / "refusals.py").read_text("utf-8")
     found |= set(re.findall(r'[45]\d\d, "([a-z_]+)", "', refusals))
