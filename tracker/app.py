@@ -10,8 +10,8 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from tracker.askai.blueprint import askai_blueprint
 from tracker.cli import register_commands
 from tracker.config import Config, load_config
-from tracker.decisions.eligibility import Holdout
 from tracker.decisions.engine import Engine
+from tracker.decisions.holdout.epochs import Epochs
 from tracker.decisions.shop.live_file import ShopFile
 from tracker.durable.cell import FileCell
 from tracker.ingest.blueprint import ingest_blueprint
@@ -51,7 +51,8 @@ def create_app(
     configure_logging(config.log_level, (config.groq_api_key, config.admin_token))
     store = store or JsonFileStore(config.storage_file)
     shop = ShopFile(config.shop_file)
-    engine = engine or _engine(config, store, shop)
+    epochs = Epochs(_cell(config, ".epochs"), 0.0 if config.demo_shop else config.holdout_percent, now_ms)
+    engine = engine or _engine(config, store, shop, epochs)
     origins = AllowedOrigins(config.allowed_origins)
     session_limits = SessionLimits(
         events=config.max_session_events, pages=config.max_pages, event_bytes=config.max_session_bytes
@@ -97,20 +98,26 @@ def _event_limits(config: Config) -> EventLimits:
     )
 
 
-def _engine(config: Config, store: SessionStore, shop: ShopFile) -> Engine:
+def _cell(config: Config, ending: str) -> FileCell:
+    """Return the cell in a file beside the session file."""
+    return FileCell(config.storage_file.with_name(config.storage_file.name + ending))
+
+
+def _engine(config: Config, store: SessionStore, shop: ShopFile, epochs: Epochs) -> Engine:
     model = None
     if config.groq_api_key:
         model = GroqClient(
             config.groq_api_key, config.groq_base_url, config.groq_model, max_calls=config.model_calls_at_once
         )
-    cell = FileCell(config.storage_file.with_name(config.storage_file.name + ".allowance"))
-    budget = SharedBudget(cell, DailyLimits(calls=config.model_daily_calls, tokens=config.model_daily_tokens))
+    budget = SharedBudget(
+        _cell(config, ".allowance"), DailyLimits(calls=config.model_daily_calls, tokens=config.model_daily_tokens)
+    )
     return Engine(
         store,
         shop,
         model=model,
         budget=budget,
-        holdout=Holdout(percent=config.holdout_percent),
+        epochs=epochs,
         clock=now_ms,
         cool_down_s=config.model_cool_down,
     )

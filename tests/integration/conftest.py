@@ -60,10 +60,14 @@ def _logging_as_it_was() -> Iterator[None]:
 
 @pytest.fixture
 def make_app(tmp_path: Path) -> MakeApp:
-    """Returns the application in this process; the arguments are fields of Config, `store` and `engine`."""
+    """Returns the application in this process; the arguments are fields of Config, `store` and `engine`.
+
+    Nobody is held out, so that every visit may get its popup.
+    """
 
     def make(*, store: Any = None, engine: Any = None, **settings: Any) -> Flask:
-        config = Config(**{"storage_file": tmp_path / "sessions.json", "admin_token": ADMIN_TOKEN, **settings})
+        ours = {"storage_file": tmp_path / "sessions.json", "admin_token": ADMIN_TOKEN, "holdout_percent": 0.0}
+        config = Config(**{**ours, **settings})
         return create_app(config, store=store, engine=engine)
 
     return make
