@@ -13,8 +13,8 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from tracker.askai.blueprint import askai_blueprint
 from tracker.cli import register_commands
 from tracker.config import Config, load_config
-from tracker.decisions.eligibility import Holdout
 from tracker.decisions.engine import Engine
+from tracker.decisions.holdout.epochs import Epochs
 from tracker.decisions.shop.live_file import ShopFile
 from tracker.durable.cell import Cell
 from tracker.ingest.blueprint import ingest_blueprint
@@ -68,7 +68,8 @@ def create_app(
     storage = open_storage(config.storage_url, config.database_connections)
     store = store or storage.sessions
     shop = ShopFile(config.shop_file)
-    engine = engine or _engine(config, store, shop, storage.cell("allowance"), clock)
+    epochs = Epochs(storage.cell("epochs"), 0.0 if config.demo_shop else config.holdout_percent, clock)
+    engine = engine or _engine(config, store, shop, storage.cell("allowance"), epochs, clock)
     waiting = WaitingOrders(storage.cell("orders"))
     orders = Orders(store, waiting, NewestSessions(store).session_of, clock)
     origins = AllowedOrigins(config.allowed_origins)
@@ -137,7 +138,9 @@ def _event_limits(config: Config) -> EventLimits:
     )
 
 
-def _engine(config: Config, store: SessionStore, shop: ShopFile, cell: Cell, clock: Callable[[], int]) -> Engine:
+def _engine(
+    config: Config, store: SessionStore, shop: ShopFile, cell: Cell, epochs: Epochs, clock: Callable[[], int]
+) -> Engine:
     model = None
     if config.groq_api_key:
         model = GroqClient(
@@ -149,7 +152,7 @@ def _engine(config: Config, store: SessionStore, shop: ShopFile, cell: Cell, clo
         shop,
         model=model,
         budget=budget,
-        holdout=Holdout(percent=config.holdout_percent),
+        epochs=epochs,
         clock=clock,
         cool_down_s=config.model_cool_down,
     )
