@@ -24,7 +24,7 @@ WITHOUT_PYTHON = {
     "tracker/demo/assets/": "The demo theme: style, cart and consent banner, and the panel behind the scenes.",
     "tracker/demo/assets/art/": "The pictures of the demo shop's products.",
     "tracker/demo/templates/demo/": "The demo shop's pages.",
-    "tracker/storefront/assets/": "The files that shops load: the storefront script, the popup with its style, and the pixel.",
+    "tracker/storefront/assets/": "The files that shops load: the script, the popup with its style, and the pixel.",
     "tracker/storefront/assets/source/": "The modules that the storefront script and the popup are built from.",
     "tracker/web/static/": "The page behind `/docs`.",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -17,6 +18,8 @@ from tracker.durable.cell import FileCell
 from tracker.ingest.blueprint import ingest_blueprint
 from tracker.ingest.events import EventLimits
 from tracker.ingest.forget import forget_blueprint
+from tracker.insights.joining import NewestSessions, Orders
+from tracker.insights.waiting import WaitingOrders
 from tracker.llm.budget import DailyLimits
 from tracker.llm.groq_client import GroqClient
 from tracker.llm.shared_budget import SharedBudget
@@ -24,6 +27,7 @@ from tracker.ops.health import health_blueprint
 from tracker.owner.blueprint import owner_blueprint
 from tracker.sessions.merge import SessionLimits
 from tracker.sessions.store import SessionStore
+from tracker.shopify.blueprint import MAX_WEBHOOK_BYTES, shopify_blueprint
 from tracker.storage.json_file import JsonFileStore
 from tracker.storefront.blueprint import ScriptFirst, storefront_blueprint, storefront_script
 from tracker.web.access import register_access
@@ -41,18 +45,25 @@ def now_ms() -> int:
 
 
 def create_app(
-    config: Config | None = None, *, store: SessionStore | None = None, engine: Engine | None = None
+    config: Config | None = None,
+    *,
+    store: SessionStore | None = None,
+    engine: Engine | None = None,
+    clock: Callable[[], int] = now_ms,
 ) -> Flask:
     """Make the WSGI application.
 
-    `config` defaults to the environment's, and `store` and `engine` to those that it describes. Nothing is opened
-    before the first request, so the application may be made before a fork. Raises ConfigError.
+    `config` defaults to the environment's, and `store` and `engine` to those that it describes; `clock` returns ms
+    since 1970. Nothing is opened before the first request, so the application may be made before a fork. Raises
+    ConfigError.
     """
     config = config or load_config()
-    configure_logging(config.log_level, (config.groq_api_key, config.admin_token))
+    configure_logging(config.log_level, config.secrets)
     store = store or JsonFileStore(config.storage_file)
     shop = ShopFile(config.shop_file)
-    engine = engine or _engine(config, store, shop)
+    engine = engine or _engine(config, store, shop, clock)
+    waiting = WaitingOrders(FileCell(config.storage_file.with_name(config.storage_file.name + ".orders")))
+    orders = Orders(store, waiting, NewestSessions(store).session_of, clock)
     origins = AllowedOrigins(config.allowed_origins)
     session_limits = SessionLimits(
         events=config.max_session_events, pages=config.max_pages, event_bytes=config.max_session_bytes
@@ -60,15 +71,17 @@ def create_app(
 
     app = Service("tracker")
     app.config["MAX_BODY_BYTES"] = config.max_body_bytes
+    app.config["MAX_WEBHOOK_BYTES"] = MAX_WEBHOOK_BYTES
     app.json.sort_keys = False  # type: ignore[attr-defined]
     register_request_log(app)
     register_security_headers(app)
     register_errors(app)
-    register_access(app, origins, config.admin_token)
+    register_access(app, origins, config.admin_token, config.shopify_webhook_secret)
 
-    app.register_blueprint(ingest_blueprint(store, _event_limits(config), session_limits, now_ms))
+    app.register_blueprint(ingest_blueprint(store, _event_limits(config), session_limits, clock, orders.checkout_seen))
     app.register_blueprint(forget_blueprint(store))
     app.register_blueprint(askai_blueprint(engine, shop))
+    app.register_blueprint(shopify_blueprint(orders, config.shopify_shop_domain))
     app.register_blueprint(owner_blueprint(store))
     app.register_blueprint(health_blueprint(store, lambda: [shop.problem] if shop.problem else []))
     app.register_blueprint(docs_blueprint(app))
@@ -99,7 +112,7 @@ def _event_limits(config: Config) -> EventLimits:
     )
 
 
-def _engine(config: Config, store: SessionStore, shop: ShopFile) -> Engine:
+def _engine(config: Config, store: SessionStore, shop: ShopFile, clock: Callable[[], int]) -> Engine:
     model = None
     if config.groq_api_key:
         model = GroqClient(
@@ -113,6 +126,6 @@ def _engine(config: Config, store: SessionStore, shop: ShopFile) -> Engine:
         model=model,
         budget=budget,
         holdout=Holdout(percent=config.holdout_percent),
-        clock=now_ms,
+        clock=clock,
         cool_down_s=config.model_cool_down,
     )

@@ -50,6 +50,20 @@ def _origins(value: str) -> tuple[str, ...]:
     return origins
 
 
+def _secrets(value: str) -> tuple[str, ...]:
+    secrets = tuple(part.strip() for part in value.split(",") if part.strip())
+    if not all(len(secret) >= 16 and secret.isascii() and secret.isprintable() for secret in secrets):
+        raise ValueError("the key that Shopify shows for its webhooks; two of them with a comma between")
+    return secrets
+
+
+def _domain(value: str) -> str:
+    domain = value.lower().removeprefix("https://").rstrip("/")
+    if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", domain):
+        raise ValueError("a name like your-shop.myshopify.com")
+    return domain
+
+
 def _percent(value: str) -> float:
     if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,4})?", value) or not float(value) <= 100:
         raise ValueError("a number from 0 to 100")
@@ -119,6 +133,20 @@ class Config:
         _token,
         "",
         "The owner's password for /sessions: a random text of at least 16 characters. Empty: /sessions is closed.",
+    )
+    shopify_webhook_secret: tuple[str, ...] = _setting(
+        "SHOPIFY_WEBHOOK_SECRET",
+        _secrets,
+        (),
+        "The key that Shopify signs its webhooks with; while a new one takes its place, both with a comma between."
+        " Empty: webhooks are refused.",
+    )
+    shopify_shop_domain: str = _setting(
+        "SHOPIFY_SHOP_DOMAIN",
+        _domain,
+        "",
+        "The shop's address at Shopify, as your-shop.myshopify.com: webhooks of other shops are refused."
+        " Empty: the signature alone decides.",
     )
     groq_api_key: str = _setting("GROQ_API_KEY", _text, "", "The API key for Groq. Empty: built-in rules decide.")
     groq_model: str = _setting("GROQ_MODEL", _text, "openai/gpt-oss-20b", "The model at Groq that is asked.")
@@ -199,6 +227,11 @@ class Config:
     max_session_bytes: int = _setting(
         "MAX_SESSION_BYTES", _BYTES, 2 << 20, "The most bytes of events stored for one session; the newest are kept."
     )
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The values that no line of a log may hold."""
+        return (self.groq_api_key, self.admin_token, *self.shopify_webhook_secret)
 
     def __repr__(self) -> str:
         """Return a text without any value, so that a configuration in a log or a trace reveals no key."""

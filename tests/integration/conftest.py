@@ -13,7 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from testing.gunicorn_server import GunicornServer
-from tracker.app import create_app
+from tracker.app import create_app, now_ms
 from tracker.config import Config
 
 ADMIN_TOKEN = "the-owner's-token-of-the-tests"
@@ -60,11 +60,11 @@ def _logging_as_it_was() -> Iterator[None]:
 
 @pytest.fixture
 def make_app(tmp_path: Path) -> MakeApp:
-    """Returns the application in this process; the arguments are fields of Config, `store` and `engine`."""
+    """Returns the application in this process; the arguments are fields of Config, `store`, `engine` and `clock`."""
 
-    def make(*, store: Any = None, engine: Any = None, **settings: Any) -> Flask:
+    def make(*, store: Any = None, engine: Any = None, clock: Any = now_ms, **settings: Any) -> Flask:
         config = Config(**{"storage_file": tmp_path / "sessions.json", "admin_token": ADMIN_TOKEN, **settings})
-        return create_app(config, store=store, engine=engine)
+        return create_app(config, store=store, engine=engine, clock=clock)
 
     return make
 

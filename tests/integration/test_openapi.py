@@ -59,6 +59,7 @@ OPERATIONS = [
     ("/events", "POST"),
     ("/askai", "POST"),
     ("/forget", "POST"),
+    ("/shopify/webhooks", "POST"),
     ("/sessions", "GET"),
     ("/sessions/{session_id}", "GET"),
     ("/sessions/{session_id}", "DELETE"),
@@ -136,6 +137,9 @@ def test_every_operation_has_a_summary_a_body_and_its_errors(document: dict[str,
         if method == "post":
             assert operation["requestBody"]["content"], (method, path)
             assert {"400", "413", "422", "503"} <= operation["responses"].keys(), (method, path)
+        if path.startswith("/shopify"):
+            assert operation["security"] == [{"webhook": []}], (method, path)
+            assert {"401", "403"} <= operation["responses"].keys(), (method, path)
         if path.startswith("/sessions"):
             assert operation["security"] == [{"owner": []}], (method, path)
             assert {"401", "403"} <= operation["responses"].keys(), (method, path)

@@ -17,10 +17,12 @@ from werkzeug.test import TestResponse
 from tests.integration.conftest import ADMIN_TOKEN, MakeApp
 from tracker.web.operations import operation_of
 from tracker.web.routes import Callers, Route, Service
+from tracker.web.signatures import signature
 
 OWNER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
 ALLOWED = "https://shop.example"
 FOREIGN = "https://evil.example"
+SECRET = "an-invented-signing-secret-0001"
 BODY_LIMIT = 300
 VALUES = {
     "session_id": "af4bac4d-077a-4756-91d0-fa2570fd206f",
@@ -34,7 +36,9 @@ VALUES = {
 @pytest.fixture
 def app(make_app: MakeApp) -> Flask:
     """The application with everything switched on."""
-    return make_app(allowed_origins=(ALLOWED,), demo_shop=True, max_body_bytes=BODY_LIMIT)
+    return make_app(
+        allowed_origins=(ALLOWED,), demo_shop=True, max_body_bytes=BODY_LIMIT, shopify_webhook_secret=(SECRET,)
+    )
 
 
 def calls(app: Flask, *callers: Callers) -> Iterator[tuple[Route, str, str]]:
@@ -112,6 +116,28 @@ def test_a_route_of_the_owner_is_closed_without_the_token_and_to_other_sites(app
         )
 
 
+def test_a_route_for_webhooks_is_closed_without_a_signature_a_secret_and_to_other_sites(
+    app: Flask, make_app: MakeApp
+) -> None:
+    client, without_secret = app.test_client(), make_app().test_client()
+    for _route, method, path in calls(app, Callers.WEBHOOK):
+        body = b"{}"
+        right = {"X-Shopify-Hmac-SHA256": signature(SECRET, body).decode()}
+        for wrong in ({}, OWNER, {"X-Shopify-Hmac-SHA256": "x"}):
+            reply = client.open(path, method=method, data=body, headers=wrong)
+            assert (reply.status_code, code(reply)) == (401, "wrong_signature"), (method, path)
+        reply = without_secret.open(path, method=method, data=body, headers=right)
+        assert (reply.status_code, code(reply)) == (403, "webhooks_closed"), (method, path)
+        reply = client.open(path, method=method, data=body, headers={**right, "Origin": ALLOWED})
+        assert reply.status_code == 200, (method, path)
+        assert cors_headers(reply) == [], (method, path)
+
+
+def test_a_route_for_webhooks_without_a_limit_cannot_be_registered(app: Flask) -> None:
+    with pytest.raises(TypeError, match="/hook of a webhook declares no limit"):
+        Route("/hook", callers=Callers.WEBHOOK)
+
+
 def test_a_route_for_anyone_asks_for_nothing_and_lets_no_other_site_read(app: Flask) -> None:
     client = app.test_client()
     for _route, method, path in calls(app, Callers.ANYONE):
@@ -122,10 +148,21 @@ def test_a_route_for_anyone_asks_for_nothing_and_lets_no_other_site_read(app: Fl
             reply.close()
 
 
+def test_a_script_for_shops_may_be_read_by_pages_of_all_sites(app: Flask) -> None:
+    client = app.test_client()
+    for _route, method, path in calls(app, Callers.ANY_PAGE):
+        for origin in ({}, {"Origin": ALLOWED}, {"Origin": FOREIGN}):
+            reply = client.open(path, method=method, headers=origin)
+            assert reply.headers["Access-Control-Allow-Origin"] == "*", (method, path)
+            assert "Access-Control-Allow-Credentials" not in reply.headers, (method, path)
+            reply.close()
+
+
 def test_a_route_reads_a_body_only_up_to_the_limit_that_it_declares(app: Flask) -> None:
     client = app.test_client()
     for route, method, path in calls(app, *Callers):
-        reply = client.open(path, method=method, data=b" " * (BODY_LIMIT + 2), headers=OWNER)
+        limit = app.config[route.body_limit] if route.body_limit is not None else BODY_LIMIT
+        reply = client.open(path, method=method, data=b" " * (limit + 2), headers=OWNER)
         assert (reply.status_code == 413) == (route.body_limit is not None), (method, path)
         reply.close()
 

@@ -11,7 +11,7 @@ from tracker.decisions.decision import Decision, Shown
 from tracker.decisions.engine import Engine
 from tracker.decisions.shop.live_file import ShopSource
 from tracker.sessions.model import ANY_SESSION_ID
-from tracker.web.bodies import parse_json
+from tracker.web.bodies import parse_id_or_json
 from tracker.web.errors import STORE_ERRORS, ApiError
 from tracker.web.operations import answers, takes_body
 from tracker.web.routes import Callers
@@ -28,13 +28,9 @@ _QUESTION: dict[str, Any] = {
 
 def _question(raw: bytes) -> Any:
     """Parse a body that is a bare session id, or JSON."""
-    raw = raw.strip()
-    if not raw:
+    if not raw.strip():
         raise ApiError(400, "missing_session", "Send the session id as the body.")
-    if raw[:1] in b'{["':
-        body = parse_json(raw)
-        return {"session": body} if isinstance(body, str) else body
-    return {"session": raw.decode("utf-8", "replace")}
+    return parse_id_or_json(raw)
 
 
 def _answer(session_id: str, decision: Decision, rest_days: int) -> dict[str, Any]:

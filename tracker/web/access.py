@@ -4,29 +4,34 @@ from __future__ import annotations
 
 import hmac
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from flask import Flask, request
 
+from tracker.web.bodies import raw_body
 from tracker.web.errors import ApiError, Errors
 from tracker.web.origins import AllowedOrigins
 from tracker.web.routes import Callers, Route
+from tracker.web.signatures import is_signed
 
 log = logging.getLogger(__name__)
 
 REFUSALS: Mapping[Callers, Errors] = {
     Callers.ANYONE: {},
+    Callers.ANY_PAGE: {},
     Callers.SHOP: {403: ("origin_not_allowed",)},
     Callers.SHOP_AND_PIXELS: {403: ("origin_not_allowed",)},
     Callers.OWNER: {401: ("wrong_token",), 403: ("owner_access_closed",)},
+    Callers.WEBHOOK: {401: ("wrong_signature",), 403: ("webhooks_closed",)},
 }
 """The errors that a route answers to all other callers."""
 
 
-def register_access(app: Flask, origins: AllowedOrigins, admin_token: str) -> None:
+def register_access(app: Flask, origins: AllowedOrigins, admin_token: str, webhook_secrets: Sequence[str] = ()) -> None:
     """Check every request before its view runs, and hold its body to the limit that the route declares.
 
-    An empty `admin_token` closes the owner's routes to everybody.
+    An empty `admin_token` closes the owner's routes to everybody, and no `webhook_secrets` those of webhooks. Of
+    several secrets each one is right: while one takes the place of another, both are in use.
     """
     # A route that declares no limit reads no body.
     app.config["MAX_CONTENT_LENGTH"] = 0
@@ -45,13 +50,15 @@ def register_access(app: Flask, origins: AllowedOrigins, admin_token: str) -> No
             return  # The answer is 404 or 405.
         if not isinstance(route, Route):
             raise TypeError(f"The route {route.rule} declares nothing.")
+        if route.body_limit is not None:
+            # One byte more, because Werkzeug refuses a chunked body of exactly this size; raw_body is exact.
+            request.max_content_length = app.config[route.body_limit] + 1
         if route.callers is Callers.OWNER:
             _require_token(expected_token)
+        elif route.callers is Callers.WEBHOOK:
+            _require_signature(webhook_secrets)
         elif route.is_for_shop_pages and "Origin" in request.headers and request.method != "OPTIONS":
             _require_allowed_origin(origins, takes_null=route.callers is Callers.SHOP_AND_PIXELS)
-        if route.body_limit is not None:
-            # One byte more, because Werkzeug refuses a chunked body of exactly this size; read_body is exact.
-            request.max_content_length = app.config[route.body_limit] + 1
 
 
 def _require_allowed_origin(origins: AllowedOrigins, *, takes_null: bool) -> None:
@@ -80,4 +87,19 @@ def _require_token(expected: bytes) -> None:
             "wrong_token",
             "Send the value of ADMIN_TOKEN in the header `Authorization: Bearer ...`.",
             headers={"WWW-Authenticate": "Bearer"},
+        )
+
+
+def _require_signature(secrets: Sequence[str]) -> None:
+    if not secrets:
+        raise ApiError(
+            403,
+            "webhooks_closed",
+            "Set SHOPIFY_WEBHOOK_SECRET to the key that Shopify shows under Settings > Notifications > Webhooks.",
+        )
+    if not is_signed(secrets, raw_body(), request.headers.get("X-Shopify-Hmac-SHA256", "")):
+        raise ApiError(
+            401,
+            "wrong_signature",
+            "X-Shopify-Hmac-SHA256 is not the signature of this body by SHOPIFY_WEBHOOK_SECRET; see docs/webhooks.md.",
         )
