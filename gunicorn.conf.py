@@ -120,7 +120,7 @@ class _JsonLogger(Logger):  # type: ignore[misc]  # Gunicorn has no types
         from tracker.web.observability import configure_logging  # noqa: PLC0415
 
         super().setup(cfg)
-        configure_logging(_CONFIG.log_level, [_CONFIG.groq_api_key, _CONFIG.admin_token])
+        configure_logging(_CONFIG.log_level, _CONFIG.secrets)
 
     def warning(self, msg: object, *args: object, **kwargs: object) -> None:
         """Log a warning; for a refused request only its kind, because the rest holds the client's address and bytes."""

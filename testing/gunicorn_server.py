@@ -31,7 +31,8 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 class GunicornServer:
     """The service on a free port of 127.0.0.1, with its session file in `folder`.
 
-    A setting that `env` does not hold has its default, whatever the developer's environment and .env say.
+    A setting that `env` does not hold has its default, whatever the developer's environment and .env say; but nobody is
+    held out, so that every visit may get its popup.
     """
 
     def __init__(
@@ -119,6 +120,7 @@ class GunicornServer:
                 "PORT": str(self.port),
                 "WEB_CONCURRENCY": str(self._workers),
                 "TRACKER_STORAGE_FILE": str(self.storage),
+                "HOLDOUT_PERCENT": "0",
                 **self._env,
             }
             command = [*self._limit, *self._program, "-c", str(ROOT / "gunicorn.conf.py"), *self._args]

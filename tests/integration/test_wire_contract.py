@@ -167,6 +167,35 @@ def test_unknown_keys_of_a_body_are_ignored(client: FlaskClient) -> None:
     assert "theme" not in stored(client)
 
 
+@pytest.mark.parametrize("body", [DOCUMENT_BODY, ENVELOPE], ids=["snapshot", "envelope"])
+def test_what_a_browser_says_of_itself_is_kept_beside_its_report(
+    client: FlaskClient, tmp_path: Path, body: dict[str, Any]
+) -> None:
+    assert client.post("/ingest", json={**body, "lot": 417, "offered": "3f2a9c01", "example": True}).json == SAVED
+
+    record = json.loads((tmp_path / "sessions.json").read_text("utf-8"))[SESSION]
+    assert (record["lot"], record["offered"], record["example"]) == (417, "3f2a9c01", True)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"lot": 1000, "offered": "x" * 33, "example": "yes"},
+        {"lot": -1, "offered": "a b", "example": 1},
+        {"lot": True, "offered": 5, "example": None},
+        {"lot": 4.5, "offered": ["one"], "example": {}},
+        {"lot": None, "offered": None, "example": False},
+        {"lot": "417", "offered": "", "example": []},
+    ],
+)
+def test_a_faulty_lot_offer_or_mark_is_ignored(client: FlaskClient, tmp_path: Path, wrong: dict[str, Any]) -> None:
+    for body in (DOCUMENT_BODY, ENVELOPE):
+        assert client.post("/ingest", json={**body, **wrong}).json == SAVED
+
+    record = json.loads((tmp_path / "sessions.json").read_text("utf-8"))[SESSION]
+    assert record.keys().isdisjoint({"lot", "offered", "example"})
+
+
 def test_the_cart_of_the_newest_clock_is_kept(client: FlaskClient) -> None:
     late = {"session": SESSION, "itemsInCart": 3, "sentAt": 1712345700000}
     early = {"session": SESSION, "itemsInCart": 9, "sentAt": 1712345600000}

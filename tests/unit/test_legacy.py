@@ -71,6 +71,8 @@ def test_counts_and_times_are_read_from_text(value: str, number: int) -> None:
         ({"events": {"/": [5]}}, ["events./.0"]),
         ({"events": {"/": [{"type": "view", "ts": "soon"}]}}, ["events./.0.ts"]),
         ({"merge": 5, "decisions": "none"}, ["merge", "decisions"]),
+        ({"lot": 1000, "offered": "a b", "orders": []}, ["lot", "offered", "orders"]),
+        ({"lot": 0, "offered": "3f2a9c01", "orders": {}, "example": True}, []),
         ({"itemsInCart": None, "timeOnPage": None, "events": None, "updatedAt": None}, []),
         ({}, []),
     ],
@@ -84,7 +86,10 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=8,
 )
-keys = ["itemsInCart", "itemsoncart", "timeOnPage", "timeonpage", "events", "updatedAt", "merge", "decisions", "more"]
+keys = [
+    *("itemsInCart", "itemsoncart", "timeOnPage", "timeonpage", "events", "updatedAt", "merge", "decisions", "more"),
+    *("lot", "offered", "orders", "example"),
+]
 events = st.fixed_dictionaries({}, optional={"type": values, "ts": values, "more": values})
 records = st.dictionaries(st.sampled_from(keys), values, max_size=6) | st.fixed_dictionaries(
     {"events": st.dictionaries(st.text(max_size=5), st.lists(events, max_size=3), max_size=2)},

@@ -38,6 +38,10 @@ def reports(adds_time: bool) -> st.SearchStrategy[Report]:
         time_on_page=times,
         events=events_by_page,
         adds_time=st.just(adds_time),
+        # A browser says the same of itself in every report, or nothing.
+        lot=st.sampled_from([None, 417]),
+        offered=st.sampled_from(["", "3f2a9c01"]),
+        example=st.booleans(),
     )
 
 
@@ -240,3 +244,35 @@ def test_a_copy_that_adds_something_brings_the_later_time_of_update() -> None:
 
     assert merge_sessions(stored, copy, WIDE).updated_at == NOW + 5
     assert merge_sessions(copy, stored, WIDE) is copy
+
+
+def test_the_first_lot_and_the_first_offer_that_were_reported_stay() -> None:
+    session = merge_all(
+        [snapshot(), snapshot(lot=0, offered="one"), snapshot(lot=999, offered="two"), envelope(), envelope(lot=5)]
+    )
+
+    assert (session.lot, session.offered) == (0, "one")
+
+
+def test_a_lot_alone_is_something_new_and_its_repetition_is_not() -> None:
+    first = merge_all([snapshot(items_in_cart=1)])
+    second = merge(first, snapshot(items_in_cart=1, lot=417), WIDE, NOW)
+
+    assert second.lot == 417
+    assert merge(second, snapshot(items_in_cart=1, lot=417), WIDE, NOW) is second
+
+
+def test_orders_of_two_stores_come_together_and_the_one_stored_here_takes_precedence() -> None:
+    here = replace(merge_all([snapshot(lot=3)]), orders={"a": 1, "b": 2})
+    other = replace(merge_all([snapshot(lot=9, offered="one", example=True)]), orders={"b": 3, "c": 4})
+    merged = merge_sessions(here, other, WIDE)
+
+    assert merged.orders == {"a": 1, "b": 2, "c": 4}
+    assert (merged.lot, merged.offered, merged.example) == (3, "one", True)
+    assert merge_sessions(merged, other, WIDE) is merged
+
+
+def test_a_record_without_these_fields_has_none_of_their_keys() -> None:
+    record = merge_all([snapshot(items_in_cart=1)]).to_record()
+
+    assert record.keys().isdisjoint({"lot", "offered", "orders", "example"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from operator import itemgetter
@@ -12,7 +12,7 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 
 from tracker.ingest.events import EventLimits, Rejections, is_number, read_events, read_times
 from tracker.sessions.legacy import in_milliseconds
-from tracker.sessions.model import MAX_INTEGER, Report
+from tracker.sessions.model import MAX_INTEGER, Report, is_epoch, is_lot
 from tracker.web.bodies import SessionIdField
 
 
@@ -66,6 +66,32 @@ class _ByPage(fields.Dict):
         )
 
 
+class _OfBrowser(fields.Raw):
+    """Something that a browser says of itself beside its report. A value of another form is ignored, never an error."""
+
+    def __init__(self, holds: Callable[[object], bool], default: Any, description: str) -> None:
+        super().__init__(allow_none=True, load_default=default, metadata={"description": description})
+        self._holds = holds
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
+        return value if self._holds(value) else self.load_default
+
+
+def _is_true(value: object) -> bool:
+    return value is True
+
+
+class _ReportSchema(Schema):
+    """What both shapes may hold beside the report."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    lot = _OfBrowser(is_lot, None, "The browser's lot, 0 to 999, which it drew once.")
+    offered = _OfBrowser(is_epoch, "", "`offered` of the answer that this browser got in an earlier visit.")
+    example = _OfBrowser(_is_true, False, "true: a simulated shopper, whom no figure of the shop counts.")
+
+
 _EVENTS_EXAMPLE = {"/cart": [{"type": "view", "ts": 1712345690000}]}
 _EVENTS_HELP = (
     "Lists of events by page. An event has `type` (text) and `ts`, and any further keys, which are kept."
@@ -76,11 +102,8 @@ _EVENTS_HELP = (
 def ingest_schemas(limits: EventLimits) -> tuple[type[Schema], type[Schema]]:
     """Make (SnapshotSchema, EnvelopeSchema) for these limits."""
 
-    class SnapshotSchema(Schema):
+    class SnapshotSchema(_ReportSchema):
         """All that the script knows of the session, or only what is new. Times are milliseconds."""
-
-        class Meta:
-            unknown = EXCLUDE
 
         session = SessionIdField()
         itemsInCart = _Count(allow_none=True, load_default=None)
@@ -98,11 +121,8 @@ def ingest_schemas(limits: EventLimits) -> tuple[type[Schema], type[Schema]]:
         timeonpage = _ByPage(limits.pages)
         events = _ByPage(limits.pages, description=_EVENTS_HELP)
 
-    class EnvelopeSchema(Schema):
+    class EnvelopeSchema(_ReportSchema):
         """The body of the original browser script."""
-
-        class Meta:
-            unknown = EXCLUDE
 
         reason = fields.Raw(load_only=True, metadata={"description": "Why the script sends now; not kept."})
         ts = _Time(allow_none=True, load_default=None, metadata={"description": "The browser's clock, seconds."})
@@ -150,5 +170,8 @@ class IngestSchema(Schema):
             time_on_page=read_times(times or {}, rejected),
             events=events,
             adds_time=is_envelope,
+            lot=body["lot"],
+            offered=body["offered"] or "",
+            example=body["example"] or False,
         )
         return Ingested(report, rejected)

@@ -9,7 +9,17 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
-from tracker.sessions.model import MAX_INTEGER, Event, MergeState, ShopperSession, canonical, clean, size_of
+from tracker.sessions.model import (
+    MAX_INTEGER,
+    Event,
+    MergeState,
+    ShopperSession,
+    canonical,
+    clean,
+    is_epoch,
+    is_lot,
+    size_of,
+)
 
 SECONDS_BELOW = 100_000_000_000
 """A ts below this is in seconds (as ms it would be before March 1973), one from it on in milliseconds."""
@@ -33,6 +43,11 @@ _KNOWN = {
     "updatedAt",
     "merge",
     "decisions",
+    "lot",
+    "offered",
+    "orders",
+    "example",
+    "tally",
 }
 
 _NUMBER = re.compile(r"\s*[+-]?[0-9]{1,400}(\.[0-9]{1,400})?([eE][+-]?[0-9]{1,3})?\s*", re.ASCII)
@@ -84,6 +99,10 @@ def read_record(
             event_bytes=sum(map(size_of, events.values())),
         ),
         decisions=_mapping(record, "decisions", unread),
+        lot=_known_if(is_lot, record, "lot", unread),
+        offered=_known_if(is_epoch, record, "offered", unread) or "",
+        orders=_mapping(record, "orders", unread),
+        example=record.get("example") is True,
         further={key: value for key, value in record.items() if key not in _KNOWN},
     )
 
@@ -141,6 +160,14 @@ def _mapping(record: Mapping[str, Any], key: str, unread: Unread) -> Mapping[str
     return {}
 
 
+def _known_if(holds: Callable[[object], bool], record: Mapping[str, Any], key: str, unread: Unread) -> Any:
+    value = record.get(key)
+    if value is not None and not holds(value):
+        unread(key)
+        return None
+    return value
+
+
 def _cleaned(value: Any, room: int) -> Any:
     if isinstance(value, str):
         return clean(value)
@@ -162,6 +189,7 @@ def _is_ours(record: Mapping[str, Any]) -> bool:
     if not isinstance(merge, dict) or not isinstance(events, dict) or not isinstance(decisions, dict):
         return False
     clock, envelopes, horizon = merge.get("cartClock", 0), merge.get("envelopes", []), merge.get("horizon")
+    lot, offered = record.get("lot"), record.get("offered", "")
     counts = [
         record.get("itemsInCart"),
         record.get("updatedAt"),
@@ -177,6 +205,11 @@ def _is_ours(record: Mapping[str, Any]) -> bool:
         and isinstance(envelopes, list)
         and all(_has_types(envelope, int, str) for envelope in envelopes)
         and (horizon is None or _has_types(horizon, int, str, str))
+        and (lot is None or is_lot(lot))
+        and (offered == "" or is_epoch(offered))
+        and isinstance(record.get("orders", {}), dict)
+        and isinstance(record.get("example", False), bool)
+        and isinstance(record.get("tally", []), list)
     )
 
 

@@ -96,9 +96,18 @@ def _merged(old: ShopperSession, report: Report, limits: SessionLimits) -> Shopp
         event_bytes=max(limits.event_bytes, old.merge.event_bytes),
     )
     events, state = _cut(everything, state, room)
-    if (items, total_time, events, state) == (old.items_in_cart, old.time_on_page, old.events, old.merge):
-        return old
-    return replace(old, items_in_cart=items, time_on_page=total_time, events=events, merge=state)
+    merged = replace(
+        old,
+        items_in_cart=items,
+        time_on_page=total_time,
+        events=events,
+        merge=state,
+        # A browser says the same of itself in every report of a visit: the first one that says it counts.
+        lot=report.lot if old.lot is None else old.lot,
+        offered=old.offered or report.offered,
+        example=old.example or report.example,
+    )
+    return old if merged == old else merged
 
 
 def merge_sessions(stored: ShopperSession | None, other: ShopperSession, limits: SessionLimits) -> ShopperSession:
@@ -117,8 +126,13 @@ def merge_sessions(stored: ShopperSession | None, other: ShopperSession, limits:
         # The larger of the two totals counts, so the time that envelopes added here is not added to the other's.
         time_on_page={page: max(time - added.get(page, 0), 0) for page, time in other.time_on_page.items()},
         events=other.events,
+        lot=other.lot,
+        offered=other.offered,
+        example=other.example,
     )
     merged = _merged(stored, report, limits)
+    if not other.orders.keys() <= stored.orders.keys():
+        merged = replace(merged, orders={**other.orders, **stored.orders})
     if not stored.decisions and other.decisions:
         # Two lists of decisions cannot be merged without counting some twice: the one stored here takes precedence.
         merged = replace(merged, decisions=other.decisions)

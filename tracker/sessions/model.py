@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 import orjson
 
@@ -29,6 +29,11 @@ MAX_AHEAD_MS = 86_400_000
 ANY_SESSION_ID = r"[A-Za-z0-9._-]{8,64}"
 """The pattern of a session id: a UUID, or the text of time and random digits that older browsers make."""
 
+LOTS = 1000
+"""A browser draws one of so many lots once; many browsers share each, so a lot names nobody."""
+
+_EPOCH = re.compile(r"[A-Za-z0-9-]{1,32}")
+
 _ts = itemgetter("ts")
 
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]+")
@@ -37,6 +42,16 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]+")
 def is_session_id(value: object) -> bool:
     """Return whether every part of the service accepts this value as the id of a session."""
     return isinstance(value, str) and re.fullmatch(ANY_SESSION_ID, value) is not None
+
+
+def is_lot(value: object) -> TypeGuard[int]:
+    """Return whether the value is a lot: a whole number from 0 to 999."""
+    return type(value) is int and 0 <= value < LOTS
+
+
+def is_epoch(value: object) -> TypeGuard[str]:
+    """Return whether the value can be the name of an epoch: a short text of letters, digits and hyphens."""
+    return isinstance(value, str) and _EPOCH.fullmatch(value) is not None
 
 
 def clean(text: str) -> str:
@@ -72,6 +87,12 @@ class Report:
     adds_time: bool = False
     whole_digest: str = ""
     """The digest of the body as it arrived, if `bounded` left a part of it out; otherwise empty."""
+    lot: int | None = None
+    """The browser's lot, if it has drawn one."""
+    offered: str = ""
+    """The epoch in which this browser was offered a popup in an earlier visit; empty: in none."""
+    example: bool = False
+    """Whether a simulated shopper sends it."""
 
     def bounded(self, now: int, left_out: Callable[[str, str], None] = lambda where, reason: None) -> Report:
         """Return the report without anything later than the service's clock (`now`, ms) plus a day.
@@ -143,7 +164,12 @@ class MergeState:
         )
 
 
-_OWN_KEYS = frozenset({"session", "itemsInCart", "timeOnPage", "events", "updatedAt", "merge", "decisions"})
+_OWN_KEYS = frozenset(
+    {
+        *("session", "itemsInCart", "timeOnPage", "events", "updatedAt", "merge", "decisions"),
+        *("lot", "offered", "orders", "example", "tally"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +185,16 @@ class ShopperSession:
     merge: MergeState = field(default_factory=MergeState)
     decisions: Mapping[str, Any] = field(default_factory=dict)
     """The decisions made for this session so far. Their form is none of the core's business: they are kept as given."""
+    lot: int | None = None
+    """The lot of the shopper's browser, 0 to 999: the first one that was reported."""
+    offered: str = ""
+    """The epoch of the offer that the browser brought with it from an earlier visit: the first one reported."""
+    orders: Mapping[str, Any] = field(default_factory=dict)
+    """The orders of this visit by the key of their checkout. Their form is none of the core's business either."""
+    example: bool = False
+    """Whether a simulated shopper made it: no figure of the shop counts it."""
+    tally: Sequence[Any] = ()
+    """What the session comes down to in sums; empty: nobody counted it yet. Its form is not the core's business."""
     further: Mapping[str, Any] = field(default_factory=dict)
     """Keys of the record that this version does not know; they are kept unchanged."""
 
@@ -197,15 +233,23 @@ class ShopperSession:
         }
 
     def to_record(self) -> Record:
-        """Return the record. `session` and `updatedAt` come first: stores find them there without parsing the rest."""
+        """Return the record.
+
+        `session`, `updatedAt` and `tally` come first: stores find them there without parsing the rest.
+        """
         return {
             "session": self.session,
             "updatedAt": self.updated_at,
+            **({"tally": self.tally} if self.tally else {}),
             "itemsInCart": self.items_in_cart,
             "timeOnPage": self.time_on_page,
             "events": self.events,
             "merge": self.merge.to_record(),
             **({"decisions": self.decisions} if self.decisions else {}),
+            **({"lot": self.lot} if self.lot is not None else {}),
+            **({"offered": self.offered} if self.offered else {}),
+            **({"orders": self.orders} if self.orders else {}),
+            **({"example": True} if self.example else {}),
             **self.further,
         }
 
@@ -220,5 +264,10 @@ class ShopperSession:
             updated_at=record["updatedAt"],
             merge=MergeState.from_record(record["merge"]),
             decisions=record.get("decisions", {}),
+            lot=record.get("lot"),
+            offered=record.get("offered", ""),
+            orders=record.get("orders", {}),
+            example=record.get("example", False),
+            tally=record.get("tally", ()),
             further={key: value for key, value in record.items() if key not in _OWN_KEYS},
         )

@@ -23,8 +23,8 @@ STORE_ERRORS: Errors = {503: (*(kind.code for kind in StoreError.__subclasses__(
 
 DESCRIPTIONS: Mapping[int, str] = {
     400: "The body cannot be read: it is empty, not JSON, or not the gzip that it is declared as.",
-    401: "The request does not carry the ADMIN_TOKEN.",
-    403: "The page's site is not in ALLOWED_ORIGINS; on an address of the owner: no ADMIN_TOKEN is set.",
+    401: "The request does not carry the ADMIN_TOKEN; of a webhook: no valid signature, or another shop.",
+    403: "The page's site is not in ALLOWED_ORIGINS; where the owner or Shopify may call: the setting for it is empty.",
     404: "No such session is stored.",
     413: "The body is larger than the service takes.",
     415: "The body is compressed with something other than gzip.",
