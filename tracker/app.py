@@ -18,6 +18,8 @@ from tracker.decisions.shop.live_file import ShopFile
 from tracker.durable.cell import FileCell
 from tracker.ingest.blueprint import ingest_blueprint
 from tracker.ingest.events import EventLimits
+from tracker.insights.counting.recount import Recounted
+from tracker.insights.port import Insights
 from tracker.llm.budget import DailyLimits
 from tracker.llm.groq_client import GroqClient
 from tracker.llm.shared_budget import SharedBudget
@@ -47,6 +49,7 @@ def create_app(
     *,
     store: SessionStore | None = None,
     engine: Engine | None = None,
+    insights: Insights | None = None,
     env_file: Path | None = None,
     may_choose_token: bool = False,
 ) -> Flask:
@@ -73,7 +76,7 @@ def create_app(
             engine=engine,
             shop=shop,
             clock=now_ms,
-            zone=ZoneInfo("UTC"),
+            insights=insights or Recounted(store, ZoneInfo("UTC"), lambda: None),
             seen=FileCell(config.storage_file.with_name(config.storage_file.name + ".seen")),
             popup_style=(ASSETS / "popup.css").read_bytes(),
             env_file=env_file,

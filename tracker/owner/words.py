@@ -48,6 +48,11 @@ def number(value: float) -> str:
     return f"{value:,.0f}"
 
 
+def percent(value: float) -> str:
+    """Return a percentage that no end of a line takes apart."""
+    return f"{value:,.0f}\u00a0%"
+
+
 def counted(value: int, noun: str, nouns: str = "") -> str:
     """Return a number with its noun: 1 visit, 1,240 visits."""
     return f"{number(value)} {noun if value == 1 else nouns or noun + 's'}"

@@ -215,10 +215,10 @@ def _without_repeats(moments: Iterable[Moment]) -> Iterator[Moment]:
         before = one.text if one.kind == "silence" else ""
 
 
-def _inside(sentence: str) -> str:
+def _inside(told: str) -> str:
     """Return a sentence as it stands after a colon."""
-    first = sentence.partition(" ")[0]
-    return sentence[:1].lower() + sentence[1:] if first[1:].islower() and first != "I" else sentence
+    first = told.partition(" ")[0]
+    return told[:1].lower() + told[1:] if first[1:].islower() and first != "I" else told
 
 
 def _short(text: Any) -> str:
