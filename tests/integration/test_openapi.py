@@ -26,6 +26,7 @@ from tracker.web.routes import Callers, Route
 OWNER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
 UNDOCUMENTED = {"/docs", "/docs/page.js", "/docs/assets/<path:name>", "/openapi.json"} | {
     "/storefront.js",
+    "/storefront-popup.js",
     "/storefront-pixel.js",
 }
 """The pages that show the document, and the files that shops load."""
@@ -65,6 +66,8 @@ OPERATIONS = [
     ("/ingest", "POST"),
     ("/events", "POST"),
     ("/askai", "POST"),
+    ("/shopify/webhooks", "POST"),
+    ("/forget", "POST"),
     ("/sessions", "GET"),
     ("/sessions/{session_id}", "GET"),
     ("/sessions/{session_id}", "DELETE"),
@@ -142,6 +145,9 @@ def test_every_operation_has_a_summary_a_body_and_its_errors(document: dict[str,
         if method == "post":
             assert operation["requestBody"]["content"], (method, path)
             assert {"400", "413", "422", "503"} <= operation["responses"].keys(), (method, path)
+        if path.startswith("/shopify"):
+            assert operation["security"] == [{"webhook": []}], (method, path)
+            assert {"401", "403"} <= operation["responses"].keys(), (method, path)
         if path.startswith("/sessions"):
             assert operation["security"] == [{"owner": []}], (method, path)
             assert {"401", "403"} <= operation["responses"].keys(), (method, path)

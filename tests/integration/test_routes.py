@@ -17,10 +17,12 @@ from werkzeug.test import TestResponse
 from tests.integration.conftest import ADMIN_TOKEN, FROM_OWN_PAGE, MakeApp, signed_in
 from tracker.web.operations import operation_of
 from tracker.web.routes import Callers, Route, Service
+from tracker.web.signatures import signature
 
 OWNER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
 ALLOWED = "https://shop.example"
 FOREIGN = "https://evil.example"
+SECRET = "an-invented-signing-secret-0001"
 BODY_LIMIT = 300
 VALUES = {
     "session_id": "af4bac4d-077a-4756-91d0-fa2570fd206f",
@@ -36,7 +38,9 @@ VALUES = {
 @pytest.fixture
 def app(make_app: MakeApp) -> Flask:
     """The application with everything switched on."""
-    return make_app(allowed_origins=(ALLOWED,), demo_shop=True, max_body_bytes=BODY_LIMIT)
+    return make_app(
+        allowed_origins=(ALLOWED,), demo_shop=True, max_body_bytes=BODY_LIMIT, shopify_webhook_secret=(SECRET,)
+    )
 
 
 def calls(app: Flask, *callers: Callers) -> Iterator[tuple[Route, str, str]]:
@@ -114,6 +118,28 @@ def test_a_route_of_the_owner_is_closed_without_the_token_and_to_other_sites(app
         )
 
 
+def test_a_route_for_webhooks_is_closed_without_a_signature_a_secret_and_to_other_sites(
+    app: Flask, make_app: MakeApp
+) -> None:
+    client, without_secret = app.test_client(), make_app().test_client()
+    for _route, method, path in calls(app, Callers.WEBHOOK):
+        body = b"{}"
+        right = {"X-Shopify-Hmac-SHA256": signature(SECRET, body).decode()}
+        for wrong in ({}, OWNER, {"X-Shopify-Hmac-SHA256": "x"}):
+            reply = client.open(path, method=method, data=body, headers=wrong)
+            assert (reply.status_code, code(reply)) == (401, "wrong_signature"), (method, path)
+        reply = without_secret.open(path, method=method, data=body, headers=right)
+        assert (reply.status_code, code(reply)) == (403, "webhooks_closed"), (method, path)
+        reply = client.open(path, method=method, data=body, headers={**right, "Origin": ALLOWED})
+        assert reply.status_code == 200, (method, path)
+        assert cors_headers(reply) == [], (method, path)
+
+
+def test_a_route_for_webhooks_without_a_limit_cannot_be_registered(app: Flask) -> None:
+    with pytest.raises(TypeError, match="/hook of a webhook declares no limit"):
+        Route("/hook", callers=Callers.WEBHOOK)
+
+
 def test_a_page_of_the_owner_leads_to_the_login_and_opens_after_it(app: Flask) -> None:
     client, owner = app.test_client(), signed_in(app)
     for _route, method, path in calls(app, Callers.OWNERS_BROWSER):
@@ -177,8 +203,9 @@ def test_a_route_reads_a_body_only_up_to_the_limit_that_it_declares(app: Flask) 
     for route, method, path in calls(app, *Callers):
         if path == "/logout":
             continue  # the last call of a signed-in client
+        limit = app.config[route.body_limit] if route.body_limit is not None else BODY_LIMIT
         own = FROM_OWN_PAGE if route.callers in {Callers.OWNERS_BROWSER, Callers.OWN_PAGES} else {}
-        reply = client.open(path, method=method, data=b" " * (BODY_LIMIT + 2), headers={**OWNER, **own})
+        reply = client.open(path, method=method, data=b" " * (limit + 2), headers={**OWNER, **own})
         assert (reply.status_code == 413) == (route.body_limit is not None), (method, path)
         reply.close()
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hmac
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
 from flask import Flask, request
 
+from tracker.web.bodies import raw_body
 from tracker.web.errors import ApiError, Errors
 from tracker.web.origins import AllowedOrigins
 from tracker.web.routes import Callers, Route
+from tracker.web.signatures import is_signed
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +23,7 @@ REFUSALS: Mapping[Callers, Errors] = {
     Callers.SHOP: {403: ("origin_not_allowed",)},
     Callers.SHOP_AND_PIXELS: {403: ("origin_not_allowed",)},
     Callers.OWNER: {401: ("wrong_token",), 403: ("owner_access_closed",)},
+    Callers.WEBHOOK: {401: ("wrong_signature",), 403: ("webhooks_closed",)},
     Callers.OWNERS_BROWSER: {401: ("signed_out",), 403: ("foreign_page",)},
     Callers.OWN_PAGES: {403: ("foreign_page",)},
 }
@@ -34,12 +37,17 @@ _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def register_access(
-    app: Flask, origins: AllowedOrigins, admin_token: Callable[[], str], is_signed_in: Callable[[], bool]
+    app: Flask,
+    origins: AllowedOrigins,
+    admin_token: Callable[[], str],
+    is_signed_in: Callable[[], bool],
+    webhook_secrets: Sequence[str] = (),
 ) -> None:
     """Check every request before its view runs, and hold its body to the limit that the route declares.
 
-    An empty `admin_token` closes the owner's routes to everybody. `is_signed_in`: whether the owner has signed in at
-    the browser that sent the present request.
+    An empty `admin_token` closes the owner's routes to everybody, and no `webhook_secrets` those of webhooks. Of
+    several secrets each one is right: while one takes the place of another, both are in use. `is_signed_in`: whether
+    the owner has signed in at the browser that sent the present request.
     """
     # A route that declares no limit reads no body.
     app.config["MAX_CONTENT_LENGTH"] = 0
@@ -57,8 +65,13 @@ def register_access(
             return  # The answer is 404 or 405.
         if not isinstance(route, Route):
             raise TypeError(f"The route {route.rule} declares nothing.")
+        if route.body_limit is not None:
+            # One byte more, because Werkzeug refuses a chunked body of exactly this size; raw_body is exact.
+            request.max_content_length = app.config[route.body_limit] + 1
         if route.callers is Callers.OWNER:
             _require_token(admin_token().encode())
+        elif route.callers is Callers.WEBHOOK:
+            _require_signature(webhook_secrets)
         elif route.callers in {Callers.OWNERS_BROWSER, Callers.OWN_PAGES}:
             if request.method not in _SAFE:
                 _require_own_page()
@@ -66,9 +79,6 @@ def register_access(
                 raise ApiError(401, "signed_out", "Sign in first: open /login in a browser.")
         elif route.is_for_shop_pages and "Origin" in request.headers and request.method != "OPTIONS":
             _require_allowed_origin(origins, takes_null=route.callers is Callers.SHOP_AND_PIXELS)
-        if route.body_limit is not None:
-            # One byte more, because Werkzeug refuses a chunked body of exactly this size; read_body is exact.
-            request.max_content_length = app.config[route.body_limit] + 1
 
 
 def is_this_machine(host: str) -> bool:
@@ -107,6 +117,21 @@ def _require_token(expected: bytes) -> None:
             "wrong_token",
             "Send the value of ADMIN_TOKEN in the header `Authorization: Bearer ...`.",
             headers={"WWW-Authenticate": "Bearer"},
+        )
+
+
+def _require_signature(secrets: Sequence[str]) -> None:
+    if not secrets:
+        raise ApiError(
+            403,
+            "webhooks_closed",
+            "Set SHOPIFY_WEBHOOK_SECRET to the key that Shopify shows under Settings > Notifications > Webhooks.",
+        )
+    if not is_signed(secrets, raw_body(), request.headers.get("X-Shopify-Hmac-SHA256", "")):
+        raise ApiError(
+            401,
+            "wrong_signature",
+            "X-Shopify-Hmac-SHA256 is not the signature of this body by SHOPIFY_WEBHOOK_SECRET; see docs/webhooks.md.",
         )
 
 

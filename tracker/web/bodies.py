@@ -14,7 +14,7 @@ from gunicorn.http.errors import ParseException
 
 from tracker.sessions.model import ANY_SESSION_ID
 from tracker.web.errors import ApiError, Errors
-from tracker.web.routes import Route
+from tracker.web.routes import Callers, Route
 
 BODY_ERRORS: Errors = {
     400: ("not_json", "too_deep", "bad_gzip", "bad_chunks"),
@@ -38,15 +38,8 @@ def read_body() -> bytes:
 
     The Content-Type does not matter: browsers send text/plain, which needs no preflight request.
     """
-    limit: int = current_app.config[cast(Route, request.url_rule).body_limit]
+    raw, limit = raw_body(), _limit()
     encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
-    try:
-        raw = request.get_data(cache=False)
-    except ParseException:
-        # Gunicorn parses a chunked body only while it is read.
-        raise ApiError(400, "bad_chunks", "The body's chunks are broken; send it again.") from None
-    if len(raw) > limit:
-        _too_large(limit)
     if encoding in {"gzip", "x-gzip"}:
         return _gunzip(raw, limit)
     if encoding not in {"identity", ""}:
@@ -57,6 +50,27 @@ def read_body() -> bytes:
             headers={"Accept-Encoding": "gzip"},
         )
     return raw
+
+
+def raw_body() -> bytes:
+    """Return the bytes of the request's body as they were sent. Raises ApiError 400 or 413.
+
+    A body that was read once is kept with its request: a signature is checked before the view reads it.
+    """
+    limit = _limit()
+    try:
+        raw = request.get_data(cache=cast(Route, request.url_rule).callers is Callers.WEBHOOK)
+    except ParseException:
+        # Gunicorn parses a chunked body only while it is read.
+        raise ApiError(400, "bad_chunks", "The body's chunks are broken; send it again.") from None
+    if len(raw) > limit:
+        _too_large(limit)
+    return raw
+
+
+def _limit() -> int:
+    limit: int = current_app.config[cast(Route, request.url_rule).body_limit]
+    return limit
 
 
 def _too_large(limit: int) -> NoReturn:
