@@ -80,7 +80,7 @@ class OwnerRoom:
         yield messages_blueprint(
             shell, parts.shop, parts.config.shop_file, parts.store, parts.engine, parts.clock, parts.insights.zone
         )
-        yield setup_blueprint(shell, parts.config, parts.shop, self.sightings, parts.clock)
+        yield setup_blueprint(shell, parts.config, parts.shop, parts.insights, self.sightings, parts.clock)
         yield visits_blueprint(shell, parts.store, parts.clock, parts.insights.zone)
         yield settings_blueprint(shell, parts.config, parts.store, parts.shop, parts.env_file)
 
