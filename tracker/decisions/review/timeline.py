@@ -216,10 +216,10 @@ def _without_repeats(moments: Iterable[Moment]) -> Iterator[Moment]:
         before = one.text if one.kind == "silence" else ""
 
 
-def _inside(told: str) -> str:
+def _inside(text: str) -> str:
     """Return a sentence as it stands after a colon."""
-    first = told.partition(" ")[0]
-    return told[:1].lower() + told[1:] if first[1:].islower() and first != "I" else told
+    first = text.partition(" ")[0]
+    return text[:1].lower() + text[1:] if first[1:].islower() and first != "I" else text
 
 
 def _short(text: Any) -> str:
