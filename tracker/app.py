@@ -20,7 +20,9 @@ from tracker.durable.cell import Cell
 from tracker.ingest.blueprint import ingest_blueprint
 from tracker.ingest.events import EventLimits
 from tracker.ingest.forget import forget_blueprint
+from tracker.insights.counting.recount import Recounted
 from tracker.insights.joining import NewestSessions, Orders
+from tracker.insights.port import Insights
 from tracker.insights.waiting import WaitingOrders
 from tracker.llm.budget import DailyLimits
 from tracker.llm.groq_client import GroqClient
@@ -52,6 +54,7 @@ def create_app(
     *,
     store: SessionStore | None = None,
     engine: Engine | None = None,
+    insights: Insights | None = None,
     clock: Callable[[], int] = now_ms,
     env_file: Path | None = None,
     may_choose_token: bool = False,
@@ -84,7 +87,7 @@ def create_app(
             engine=engine,
             shop=shop,
             clock=clock,
-            zone=ZoneInfo("UTC"),
+            insights=insights or Recounted(store, ZoneInfo("UTC"), epochs.current),
             seen=storage.cell("seen"),
             popup_style=(ASSETS / "popup.css").read_bytes(),
             env_file=env_file,
