@@ -13,14 +13,16 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from tracker.askai.blueprint import askai_blueprint
 from tracker.cli import register_commands
 from tracker.config import Config, load_config
-from tracker.decisions.eligibility import Holdout
 from tracker.decisions.engine import Engine
+from tracker.decisions.holdout.epochs import Epochs
 from tracker.decisions.shop.live_file import ShopFile
 from tracker.durable.cell import Cell
 from tracker.ingest.blueprint import ingest_blueprint
 from tracker.ingest.events import EventLimits
 from tracker.ingest.forget import forget_blueprint
+from tracker.insights.counting.recount import Recounted
 from tracker.insights.joining import NewestSessions, Orders
+from tracker.insights.port import Insights
 from tracker.insights.waiting import WaitingOrders
 from tracker.llm.budget import DailyLimits
 from tracker.llm.groq_client import GroqClient
@@ -52,6 +54,7 @@ def create_app(
     *,
     store: SessionStore | None = None,
     engine: Engine | None = None,
+    insights: Insights | None = None,
     clock: Callable[[], int] = now_ms,
     env_file: Path | None = None,
     may_choose_token: bool = False,
@@ -68,7 +71,8 @@ def create_app(
     storage = open_storage(config.storage_url, config.database_connections)
     store = store or storage.sessions
     shop = ShopFile(config.shop_file)
-    engine = engine or _engine(config, store, shop, storage.cell("allowance"), clock)
+    epochs = Epochs(storage.cell("epochs"), 0.0 if config.demo_shop else config.holdout_percent, clock)
+    engine = engine or _engine(config, store, shop, storage.cell("allowance"), epochs, clock)
     waiting = WaitingOrders(storage.cell("orders"))
     orders = Orders(store, waiting, NewestSessions(store).session_of, clock)
     origins = AllowedOrigins(config.allowed_origins)
@@ -83,7 +87,7 @@ def create_app(
             engine=engine,
             shop=shop,
             clock=clock,
-            zone=ZoneInfo("UTC"),
+            insights=insights or Recounted(store, ZoneInfo("UTC"), epochs.current),
             seen=storage.cell("seen"),
             popup_style=(ASSETS / "popup.css").read_bytes(),
             env_file=env_file,
@@ -122,7 +126,7 @@ def create_app(
     if config.trusted_proxies:
         # A chain of proxies appends to X-Forwarded-For, but passes scheme and host on as one value.
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
-            app.wsgi_app, x_for=config.trusted_proxies, x_proto=1, x_host=1
+            app.wsgi_app, x_for=config.trusted_proxies, x_proto=1, x_host=1, x_prefix=1
         )
     register_commands(app, store, engine, session_limits, config)
     return app
@@ -137,7 +141,9 @@ def _event_limits(config: Config) -> EventLimits:
     )
 
 
-def _engine(config: Config, store: SessionStore, shop: ShopFile, cell: Cell, clock: Callable[[], int]) -> Engine:
+def _engine(
+    config: Config, store: SessionStore, shop: ShopFile, cell: Cell, epochs: Epochs, clock: Callable[[], int]
+) -> Engine:
     model = None
     if config.groq_api_key:
         model = GroqClient(
@@ -149,7 +155,7 @@ def _engine(config: Config, store: SessionStore, shop: ShopFile, cell: Cell, clo
         shop,
         model=model,
         budget=budget,
-        holdout=Holdout(percent=config.holdout_percent),
+        epochs=epochs,
         clock=clock,
         cool_down_s=config.model_cool_down,
     )

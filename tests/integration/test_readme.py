@@ -369,7 +369,7 @@ def codes(error: type[StoreError]) -> set[str]:
 
 
 def stable_codes() -> set[str]:
-    """Return every code that an error can have: of calls of ApiError, tables of statuses, and the store's errors."""
+    """Return every code that an error can have: of ApiError, of the tables of statuses, and of the store."""
     found: set[str] = set()
     refusals = (ROOT / "tracker" / "serving" / "refusals.py").read_text("utf-8")
     found |= set(re.findall(r'[45]\d\d, "([a-z_]+)", "', refusals))

@@ -122,18 +122,11 @@ def test_installed_package_serves_from_outside_the_checkout(installed: Path, tmp
 def test_installed_command_reads_the_settings_of_the_folder_it_is_started_in(installed: Path, tmp_path: Path) -> None:
     command = str(installed.with_name("shopify-tracker"))
     (tmp_path / ".env").write_text("TRACKER_STORAGE_FILE=mine.json\n", "utf-8")
-    (tmp_path / "mine.json").write_text(
-        f'{{\n"{SESSION}":{{"session":"{SESSION}","updatedAt":1790000000000}}\n}}', "utf-8"
-    )
+    record = f'{{"session":"{SESSION}","updatedAt":1790000000000}}'
+    (tmp_path / "mine.json").write_text(f'{{\n"{SESSION}":{record}\n}}', "utf-8")
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
-    listed = subprocess.run(
-        [command, "sessions", "list", "--json"],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    words = [command, "sessions", "list", "--json"]
+    listed = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
 
     assert SESSION in listed.stdout
     assert subprocess.run([command, "nonsense"], cwd=tmp_path, env=environment, capture_output=True).returncode == 2

@@ -101,6 +101,8 @@ class Report:
     """All of them together."""
     before: DayFigures
     """As many days before them, together."""
+    first_day: date | None
+    """The first day with a visit; None: there is none."""
     funnel: tuple[FunnelStep, ...]
     messages: tuple[MessageFigures, ...]
     """Those of the shop's file in its order, then others that were shown."""
@@ -128,6 +130,7 @@ def report(insights: Insights, shop: Shop, today: date, days: int, *, example: b
         days=each,
         total=total,
         before=_together(earlier),
+        first_day=date.fromordinal(min(figures.days)) if figures.days else None,
         funnel=_funnel(total),
         messages=_messages(figures, shop, wanted, today),
         lift=lift_of(figures, epoch, insights.zone, today, currency),
