@@ -17,13 +17,20 @@ from tracker.app import create_app, now_ms
 from tracker.config import Config
 
 ADMIN_TOKEN = "the-owner's-token-of-the-tests"
+FROM_OWN_PAGE = {"Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}
+"""What a browser sends with a form of the service's own page, to the test client's address."""
 
 
 class StartServer(Protocol):
     """Starts a server that ends with the test; see GunicornServer for the arguments."""
 
     def __call__(
-        self, *, workers: int = 2, env: dict[str, str] | None = None, args: tuple[str, ...] = ()
+        self,
+        *,
+        workers: int = 2,
+        env: dict[str, str] | None = None,
+        args: tuple[str, ...] = (),
+        open_files: int | None = None,
     ) -> GunicornServer: ...
 
 
@@ -34,11 +41,17 @@ MakeApp = Callable[..., Flask]
 def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServer]:
     with contextlib.ExitStack() as servers:
 
-        def start(*, workers: int = 2, env: dict[str, str] | None = None, args: tuple[str, ...] = ()) -> GunicornServer:
-            folder = tmp_path_factory.mktemp("server")
-            return servers.enter_context(GunicornServer(folder, workers=workers, env=env, args=args))
+        def start(**how: Any) -> GunicornServer:
+            return servers.enter_context(GunicornServer(tmp_path_factory.mktemp("server"), **how))
 
         yield start
+
+
+def signed_in(app: Flask) -> FlaskClient:
+    """Return a client in which the owner has signed in."""
+    client = app.test_client()
+    assert client.post("/login", data={"token": ADMIN_TOKEN}, headers=FROM_OWN_PAGE).status_code == 303
+    return client
 
 
 @pytest.fixture(scope="module")
