@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
@@ -99,7 +100,7 @@ def example() -> MadeUpInsights:
     return MadeUpInsights(Sums(example=made))
 
 
-STATES = {
+STATES: Mapping[str, Callable[[], MadeUpInsights]] = {
     "empty": lambda: MadeUpInsights(),
     "first-hour": lambda: MadeUpInsights(Sums(own=figures(1, 12))),
     "nothing-today": lambda: MadeUpInsights(Sums(own=figures(40, 90, quiet_today=True))),

@@ -83,7 +83,7 @@ def look_at(page: Page, console: Console, name: str) -> None:
     page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
     page.evaluate(AXE.read_text("utf-8"))  # a page's policy does not apply to what Playwright evaluates
     for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.emulate_media(color_scheme=scheme)
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 900})
             where = f"{name}, {width} px, {scheme}"
@@ -108,6 +108,7 @@ def test_the_figures_of_every_state(make_app: Callable[..., Flask], page: Page, 
 
 def test_every_other_page(make_app: Callable[..., Flask], page: Page, console: Console) -> None:
     app = make_app()
+    events: list[tuple[str, dict[str, Any]]]
     events = [("view", {}), ("add_to_cart", {"items": 2}), ("checkout_completed", {"total": 84.9, "currency": "EUR"})]
     listed = [{"type": kind, "ts": NOW_MS - 60_000 + number, **more} for number, (kind, more) in enumerate(events)]
     body = {"session": "a-visit-0001", "itemsInCart": 2, "timeOnPage": {"/": 60_000}, "events": {"/products/x": listed}}
