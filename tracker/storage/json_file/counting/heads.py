@@ -50,9 +50,9 @@ def put_block(sums: Sums, file: SessionFile, block: Block) -> None:
         first = behind
 
 
-def _put(sums: Sums, file: SessionFile, place: Place, head: bytes, sign: int) -> None:
-    found = _HEAD.match(head)
-    if found is None and len(head) < place.length:
+def _put(sums: Sums, file: SessionFile, place: Place, line: bytes, sign: int) -> None:
+    found = _HEAD.match(line)
+    if found is None and len(line) < place.length:
         found = _HEAD.match(file.read_bytes(place.start, place.length))
     if found is not None:
         try:
