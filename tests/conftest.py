@@ -47,6 +47,8 @@ _CHROMIUM_ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
+    # The storefront script takes a browser that says it is automated for a robot; this one stands for shoppers.
+    "--disable-blink-features=AutomationControlled",
 ]
 
 

@@ -62,6 +62,20 @@ def _origins(value: str) -> tuple[str, ...]:
     return origins
 
 
+def _secrets(value: str) -> tuple[str, ...]:
+    secrets = tuple(part.strip() for part in value.split(",") if part.strip())
+    if not all(len(secret) >= 16 and secret.isascii() and secret.isprintable() for secret in secrets):
+        raise ValueError("the key that Shopify shows for its webhooks; two of them with a comma between")
+    return secrets
+
+
+def _domain(value: str) -> str:
+    domain = value.lower().removeprefix("https://").rstrip("/")
+    if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", domain):
+        raise ValueError("a name like your-shop.myshopify.com")
+    return domain
+
+
 def _percent(value: str) -> float:
     if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,4})?", value) or not float(value) <= 100:
         raise ValueError("a number from 0 to 100")
@@ -152,7 +166,22 @@ class Config:
         "ADMIN_TOKEN",
         _token,
         "",
-        "The owner's password for /sessions: a random text of at least 16 characters. Empty: /sessions is closed.",
+        "The owner's password for the pages and for /sessions: a random text of at least 16 characters. Empty: all of"
+        " them are closed.",
+    )
+    shopify_webhook_secret: tuple[str, ...] = _setting(
+        "SHOPIFY_WEBHOOK_SECRET",
+        _secrets,
+        (),
+        "The key that Shopify signs its webhooks with; while a new one takes its place, both with a comma between."
+        " Empty: webhooks are refused.",
+    )
+    shopify_shop_domain: str = _setting(
+        "SHOPIFY_SHOP_DOMAIN",
+        _domain,
+        "",
+        "The shop's address at Shopify, as your-shop.myshopify.com: webhooks of other shops are refused."
+        " Empty: the signature alone decides.",
     )
     groq_api_key: str = _setting("GROQ_API_KEY", _text, "", "The API key for Groq. Empty: built-in rules decide.")
     groq_model: str = _setting("GROQ_MODEL", _text, "openai/gpt-oss-20b", "The model at Groq that is asked.")
@@ -172,8 +201,9 @@ class Config:
     holdout_percent: float = _setting(
         "HOLDOUT_PERCENT",
         _percent,
-        0.0,
-        "The percentage of sessions that never see a popup, as a control group for the others.",
+        20.0,
+        "The percentage of browsers that are shown no popup, so that you can see whether popups sell. 0: none, and"
+        " nobody can tell. Another value begins the comparison anew. A demo shop holds nobody back.",
     )
     model_daily_calls: int = _setting(
         "MODEL_DAILY_CALLS", _whole_number(0, 10_000_000), 1000, "The most questions to the model a day (UTC)."
@@ -195,7 +225,7 @@ class Config:
         "MODEL_CALLS_AT_ONCE",
         _whole_number(1, 1000),
         16,
-        "The most questions to the model that one process has open at the same time; keep it below its 24 threads.",
+        "The most questions to the model that one process has open at the same time.",
     )
     storefront_script: str = _setting(
         "STOREFRONT_SCRIPT",
@@ -214,6 +244,15 @@ class Config:
         _whole_number(0, 10),
         0,
         "The number of proxies in front of the service whose X-Forwarded-... headers are trusted.",
+    )
+    request_timeout: int = _setting(
+        "REQUEST_TIMEOUT",
+        _whole_number(1, 600),
+        20,
+        "The seconds that a request may take to arrive, headers and body together, from its first byte on.",
+    )
+    send_timeout: int = _setting(
+        "SEND_TIMEOUT", _whole_number(1, 600), 20, "The seconds that a client may take to read an answer."
     )
     log_level: str = _setting(
         "LOG_LEVEL", _log_level, "INFO", "The least severe level that is logged: DEBUG, INFO, WARNING or ERROR."
@@ -242,7 +281,13 @@ class Config:
     @property
     def secrets(self) -> tuple[str, ...]:
         """The texts that no log may hold."""
-        return (self.groq_api_key, self.admin_token, self.database_url, *_passwords(self.database_url))
+        return (
+            self.groq_api_key,
+            self.admin_token,
+            *self.shopify_webhook_secret,
+            self.database_url,
+            *_passwords(self.database_url),
+        )
 
     def __repr__(self) -> str:
         """Return a text without any value, so that a configuration in a log or a trace reveals no key."""

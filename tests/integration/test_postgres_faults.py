@@ -477,7 +477,10 @@ def test_every_statement_of_a_request_names_exactly_one_session(
         assert len({ANNA, BERT} & set(values)) == 1, (statement, values)
     for statement, values in about_cells:
         assert " WHERE name = $" in statement or statement.startswith("INSERT INTO cell "), statement
-        assert "allowance" in values
+        assert len(CELLS & set(values)) == 1, (statement, values)
+
+
+CELLS = {"allowance", "epochs", "orders", "seen", "shop"}
 
 
 def statements(log: str) -> list[tuple[str, list[str]]]:

@@ -13,7 +13,13 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 GLOSSARY = (DOCS / "glossary.md").read_text("utf-8")
 DECISIONS = sorted(path for path in (DOCS / "decisions").glob("*.md") if path.name != "README.md")
-PAGES = [ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "SECURITY.md",
+    ROOT / "CHANGELOG.md",
+    *sorted(DOCS.rglob("*.md")),
+]
 
 RETIRED = {
     "advice", "advisor", "allowance", "choice", "claims", "foot", "gate", "guard", "guarded", "head", "joint", "learn",
@@ -27,8 +33,10 @@ OF_THE_FIELD = {
     ("tracker/llm/", "choice"),
     ("tracker/decisions/model/", "pick"),
     ("tracker/decisions/review/", "pick"),
+    ("tracker/insights/comparison/", "sentence"),
 }
-"""Folder and word: keys of OpenAPI, of Groq's answers, of a model's answer and of stored decisions."""
+"""Folder and word: keys of OpenAPI, of Groq's answers, of a model's answer and of stored decisions; what a verdict
+says is a sentence and no message."""
 
 
 # --- Decisions --------------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from flask import Blueprint, Response
@@ -10,6 +10,7 @@ from marshmallow import Schema, fields
 
 from tracker.ingest.events import EventLimits
 from tracker.ingest.schemas import Ingested, IngestSchema
+from tracker.insights.orders import checkout_keys
 from tracker.sessions.merge import SessionLimits, merge
 from tracker.sessions.store import SessionStore
 from tracker.web.errors import STORE_ERRORS
@@ -38,9 +39,16 @@ _SAVED = b'{"ok":true,"saved":true}\n'
 
 
 def ingest_blueprint(
-    store: SessionStore, event_limits: EventLimits, session_limits: SessionLimits, now_ms: Callable[[], int]
+    store: SessionStore,
+    event_limits: EventLimits,
+    session_limits: SessionLimits,
+    now_ms: Callable[[], int],
+    checkout_seen: Callable[[str, Iterable[str]], None],
 ) -> Blueprint:
-    """Make the blueprint that merges every report into its session in `store`."""
+    """Make the blueprint that merges every report into its session in `store`.
+
+    `checkout_seen` is called with (session, keys) after a report with the keys of checkouts was stored.
+    """
     blueprint = Blueprint("ingest", __name__)
     schema = IngestSchema(event_limits)
 
@@ -55,6 +63,8 @@ def ingest_blueprint(
         """
         report, rejected = body.report.bounded(now_ms(), body.rejected.add), body.rejected
         store.update(report.session, lambda stored: merge(stored, report, session_limits, now_ms()))
+        if keys := checkout_keys(report.events):
+            checkout_seen(report.session, keys)
         if not rejected.count:
             return Response(_SAVED, mimetype="application/json")
         return {"ok": True, "saved": True, "rejected": rejected.count, "reasons": rejected.reasons}

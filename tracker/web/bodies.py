@@ -14,7 +14,7 @@ from gunicorn.http.errors import ParseException
 
 from tracker.sessions.model import ANY_SESSION_ID
 from tracker.web.errors import ApiError, Errors
-from tracker.web.routes import Route
+from tracker.web.routes import Callers, Route
 
 BODY_ERRORS: Errors = {
     400: ("not_json", "too_deep", "bad_gzip", "bad_chunks"),
@@ -29,6 +29,8 @@ _GZIP = 31
 _MAX_MEMBERS = 16
 """Parts of a gzip file. Browsers send one. Each costs a copy of the bytes behind it: 1 MiB of empty ones took 0.8 s."""
 
+_ZLIB_NO_MEMORY = "Error -4 "
+
 _BOM = b"\xef\xbb\xbf"
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
@@ -38,15 +40,8 @@ def read_body() -> bytes:
 
     The Content-Type does not matter: browsers send text/plain, which needs no preflight request.
     """
-    limit: int = current_app.config[cast(Route, request.url_rule).body_limit]
+    raw, limit = raw_body(), _limit()
     encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
-    try:
-        raw = request.get_data(cache=False)
-    except ParseException:
-        # Gunicorn parses a chunked body only while it is read.
-        raise ApiError(400, "bad_chunks", "The body's chunks are broken; send it again.") from None
-    if len(raw) > limit:
-        _too_large(limit)
     if encoding in {"gzip", "x-gzip"}:
         return _gunzip(raw, limit)
     if encoding not in {"identity", ""}:
@@ -59,18 +54,50 @@ def read_body() -> bytes:
     return raw
 
 
+def raw_body() -> bytes:
+    """Return the bytes of the request's body as they were sent. Raises ApiError 400 or 413.
+
+    A body that was read once is kept with its request: a signature is checked before the view reads it.
+    """
+    limit = _limit()
+    try:
+        raw = request.get_data(cache=cast(Route, request.url_rule).callers is Callers.WEBHOOK)
+    except ParseException:
+        # Gunicorn parses a chunked body only while it is read.
+        raise ApiError(400, "bad_chunks", "The body's chunks are broken; send it again.") from None
+    if len(raw) > limit:
+        _too_large(limit)
+    return raw
+
+
+def _limit() -> int:
+    limit: int = current_app.config[cast(Route, request.url_rule).body_limit]
+    return limit
+
+
+def parse_id_or_json(raw: bytes) -> Any:
+    """Parse a body that is a bare session id, or JSON: an object, or the id as a string. Raises ApiError 400."""
+    raw = raw.strip()
+    if raw[:1] in {b"{", b"[", b'"'}:
+        body = parse_json(raw)
+        return {"session": body} if isinstance(body, str) else body
+    return {"session": raw.decode("utf-8", "replace")}
+
+
 def _too_large(limit: int) -> NoReturn:
     raise ApiError(413, "body_too_large", f"The body is larger than {limit} bytes; send it in several parts.")
 
 
 def _gunzip(raw: bytes, limit: int) -> bytes:
-    """Decompress, without ever holding more than one byte over the limit."""
+    """Decompress, without ever holding more than one byte over the limit. Raises MemoryError."""
     whole = bytearray()
     for _ in range(_MAX_MEMBERS):
         member = zlib.decompressobj(_GZIP)
         try:
             whole += member.decompress(raw, limit + 1 - len(whole))
-        except zlib.error:
+        except zlib.error as error:
+            if str(error).startswith(_ZLIB_NO_MEMORY):
+                raise MemoryError from None
             raise ApiError(400, "bad_gzip", "The body says it is gzip, but cannot be decompressed.") from None
         if len(whole) > limit:
             _too_large(limit)
@@ -83,7 +110,7 @@ def _gunzip(raw: bytes, limit: int) -> bytes:
 
 
 def parse_json(raw: bytes) -> Any:
-    """Parse strict JSON: UTF-8, finite numbers, nothing repaired. Raises ApiError 400.
+    """Parse strict JSON: UTF-8, finite numbers, nothing repaired. Raises ApiError 400, or MemoryError.
 
     Half a surrogate pair passes, for the caller to clean: scripts cut texts in the middle of an emoji.
     """
@@ -92,6 +119,9 @@ def parse_json(raw: bytes) -> Any:
         return orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         fault = str(error)
+    if "memory" in fault.lower():
+        # No fault of the client's: it keeps the events and sends them again.
+        raise MemoryError
     if _SURROGATE.search(raw):
         try:
             return json.loads(raw.decode(), parse_constant=_no_constant)

@@ -6,7 +6,8 @@ import logging
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from flask import Flask, Response, jsonify
+import orjson
+from flask import Flask, Response
 from marshmallow import Schema, fields
 from werkzeug.exceptions import HTTPException
 
@@ -22,8 +23,8 @@ STORE_ERRORS: Errors = {503: (*(kind.code for kind in StoreError.__subclasses__(
 
 DESCRIPTIONS: Mapping[int, str] = {
     400: "The body cannot be read: it is empty, not JSON, or not the gzip that it is declared as.",
-    401: "The request does not carry the ADMIN_TOKEN.",
-    403: "The page's site is not in ALLOWED_ORIGINS; on an address of the owner: no ADMIN_TOKEN is set.",
+    401: "The request does not carry the ADMIN_TOKEN; of a webhook: no valid signature, or another shop.",
+    403: "The page's site is not in ALLOWED_ORIGINS; where the owner or Shopify may call: the setting for it is empty.",
     404: "No such session is stored.",
     413: "The body is larger than the service takes.",
     415: "The body is compressed with something other than gzip.",
@@ -86,16 +87,20 @@ def register_errors(app: Flask) -> None:
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(StoreError, _store_error)
     app.register_error_handler(UnknownSessionError, _unknown_session)
+    app.register_error_handler(MemoryError, _out_of_memory)
     app.register_error_handler(Exception, _unexpected)
 
 
-def _answer(status: int, code: str, message: str, fields: Mapping[str, Any] | None = None) -> Response:
+def error_body(code: str, message: str, fields: Mapping[str, Any] | None = None) -> bytes:
+    """Return the body of an error."""
     error: dict[str, Any] = {"code": code, "message": message}
     if fields:
         error["fields"] = fields
-    response = jsonify(ok=False, error=error)
-    response.status_code = status
-    return response
+    return orjson.dumps({"ok": False, "error": error}, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS)
+
+
+def _answer(status: int, code: str, message: str, fields: Mapping[str, Any] | None = None) -> Response:
+    return Response(error_body(code, message, fields), status, mimetype="application/json")
 
 
 def _http_error(error: HTTPException) -> Response:
@@ -122,6 +127,13 @@ def _store_error(error: StoreError) -> Response:
 
 def _unknown_session(error: UnknownSessionError) -> Response:
     return _answer(404, "unknown_session", "Nothing was reported of this session yet; post to /ingest first.")
+
+
+def _out_of_memory(error: MemoryError) -> Response:
+    log.error("out of memory: a request was refused")
+    response = _answer(503, "overloaded", "The service has more to do than it can; send it again in a moment.")
+    response.headers["Retry-After"] = "5"
+    return response
 
 
 def _unexpected(error: Exception) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
+from collections.abc import Mapping
 from typing import Any, cast
 
 from apispec import APISpec
@@ -17,11 +18,18 @@ from tracker.web.errors import DESCRIPTIONS, ErrorSchema
 from tracker.web.operations import Operation, json_answer, operation_of
 from tracker.web.routes import Callers, Route
 
+_SECURITY: Mapping[Callers, tuple[str, dict[str, str]]] = {
+    Callers.OWNER: ("owner", {"type": "http", "scheme": "bearer"}),
+    Callers.WEBHOOK: ("webhook", {"type": "apiKey", "in": "header", "name": "X-Shopify-Hmac-SHA256"}),
+}
+"""What callers have to send: the name of the scheme in the document, and the scheme."""
+
 
 def describe(app: Flask) -> dict[str, Any]:
     """Return the document: every route whose view has decorators of `tracker.web.operations`."""
     spec = APISpec("Shopify Tracker", __version__, "3.1.0", plugins=[MarshmallowPlugin()])
-    spec.components.security_scheme("owner", {"type": "http", "scheme": "bearer"})
+    for name, scheme in _SECURITY.values():
+        spec.components.security_scheme(name, scheme)
     tags: dict[str, str] = {}
     for rule in app.url_map.iter_rules():
         route, view = cast(Route, rule), app.view_functions[rule.endpoint]
@@ -55,5 +63,5 @@ def _described(route: Route, operation: Operation) -> dict[str, Any]:
         for status, some in sorted(codes.items())
     }
     responses = {**operation.answers, **failures, "default": json_answer(ErrorSchema, "Any other error.")}
-    security: list[dict[str, list[str]]] = [{"owner": []}] if route.callers is Callers.OWNER else []
+    security: list[dict[str, list[str]]] = [{_SECURITY[route.callers][0]: []}] if route.callers in _SECURITY else []
     return {**operation.parts, "security": security, "responses": responses}

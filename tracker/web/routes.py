@@ -18,9 +18,13 @@ class Callers(Enum):
     """The callers that a route is open to. `tracker.web.access` refuses all others."""
 
     ANYONE = "anyone; pages of other sites cannot read the answer"
+    ANY_PAGE = "anyone, and pages of all sites may read the answer (CORS): scripts that shops load"
     SHOP = "pages whose origin is allowed, which may read the answer (CORS); and programs, which send no origin"
     SHOP_AND_PIXELS = "as SHOP, and the shop's custom pixels: their frames have no origin, and send `Origin: null`"
     OWNER = "requests with ADMIN_TOKEN"
+    WEBHOOK = "posts of Shopify, each with a signature of its body"
+    OWNERS_BROWSER = "browsers in which the owner has signed in; what changes something comes from this service's pages"
+    OWN_PAGES = "anyone; what changes something comes from this service's pages"
 
 
 class Route(Rule):
@@ -32,10 +36,12 @@ class Route(Rule):
         """Declare the route.
 
         `body_limit` is the name of the setting with the most bytes its body may have; without it no body is read.
-        Raises TypeError for a route without callers.
+        Raises TypeError for a route without callers, and for a webhook without a limit: its signature is of the body.
         """
         if callers is None:
             raise TypeError(f"The route {path} does not say who may call it: pass callers=Callers.<...>.")
+        if callers is Callers.WEBHOOK and body_limit is None:
+            raise TypeError(f"The route {path} of a webhook declares no limit of its body: pass body_limit=...")
         super().__init__(path, **options)
         self.callers = callers
         self.body_limit = body_limit

@@ -8,6 +8,7 @@
     if (happened === "checkout_completed") return last;
     const cart = await (await fetch(root + "cart.js")).json();
     const checkout = {
+      token: crypto.randomUUID(),
       lineItems: cart.items.map((item) => ({ quantity: item.quantity })),
       totalPrice: { amount: cart.total_price / 100, currencyCode: cart.currency },
       currencyCode: cart.currency,

@@ -1,0 +1,1 @@
+"""What Shopify tells of orders: POST /shopify/webhooks."""
