@@ -307,6 +307,19 @@ def test_a_preview_is_drawn_and_not_recorded(
     assert console.lines == []
 
 
+def test_the_service_answers_a_preview_and_records_nothing(
+    page: Page, shop: PlainShop, service: GunicornServer, link: WeakLink
+) -> None:
+    shop.attributes = 'data-consent="wait"'
+    page.goto(shop.url)
+    page.evaluate("document.documentElement.lang = 'de'; void shopSignals.preview('help')")
+
+    expect(page.locator(CARD)).to_contain_text("Warenkorb")
+    expect(page.get_by_role("button", name="Schließen")).to_be_visible()
+    assert link.count("POST", "/ingest") == 0
+    assert not service.storage.exists() or "previewing" not in service.stored()
+
+
 def test_a_preview_of_an_unknown_message_shows_nothing(page: Page, shop: PlainShop, link: WeakLink) -> None:
     shop.attributes = 'data-consent="wait"'
     page.goto(shop.url)

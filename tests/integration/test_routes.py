@@ -198,6 +198,16 @@ def test_a_route_for_anyone_asks_for_nothing_and_lets_no_other_site_read(app: Fl
             reply.close()
 
 
+def test_a_script_for_shops_may_be_read_by_pages_of_all_sites(app: Flask) -> None:
+    client = app.test_client()
+    for _route, method, path in calls(app, Callers.ANY_PAGE):
+        for origin in ({}, {"Origin": ALLOWED}, {"Origin": FOREIGN}):
+            reply = client.open(path, method=method, headers=origin)
+            assert reply.headers["Access-Control-Allow-Origin"] == "*", (method, path)
+            assert "Access-Control-Allow-Credentials" not in reply.headers, (method, path)
+            reply.close()
+
+
 def test_a_route_reads_a_body_only_up_to_the_limit_that_it_declares(app: Flask) -> None:
     client = signed_in(app)
     for route, method, path in calls(app, *Callers):

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from flask import Blueprint
 
+from tracker.askai.preview import previewed
 from tracker.askai.schemas import AnswerSchema, Question, QuestionSchema
 from tracker.decisions.decision import Decision, Shown
 from tracker.decisions.engine import Engine
 from tracker.decisions.shop.live_file import ShopSource
+from tracker.decisions.shop.shop import Shop
 from tracker.sessions.model import ANY_SESSION_ID
-from tracker.web.bodies import parse_json
+from tracker.web.bodies import parse_id_or_json
 from tracker.web.errors import STORE_ERRORS, ApiError
 from tracker.web.operations import answers, takes_body
 from tracker.web.routes import Callers
@@ -28,13 +31,9 @@ _QUESTION: dict[str, Any] = {
 
 def _question(raw: bytes) -> Any:
     """Parse a body that is a bare session id, or JSON."""
-    raw = raw.strip()
-    if not raw:
+    if not raw.strip():
         raise ApiError(400, "missing_session", "Send the session id as the body.")
-    if raw[:1] in b'{["':
-        body = parse_json(raw)
-        return {"session": body} if isinstance(body, str) else body
-    return {"session": raw.decode("utf-8", "replace")}
+    return parse_id_or_json(raw)
 
 
 def _answer(session_id: str, decision: Decision, rest_days: int) -> dict[str, Any]:
@@ -59,19 +58,32 @@ def _further(shown: Shown, rest_days: int) -> dict[str, Any]:
     return {key: value for key, value in further.items() if value is not None}
 
 
+def _preview(question: Question, shop: Shop) -> dict[str, Any]:
+    shown = previewed(shop, question.preview, question.language, datetime.now(UTC).date())
+    if shown is None:
+        raise ApiError(
+            404,
+            "unknown_message",
+            "The shop's file holds no message of this id that may be shown today; `flask shop check` says which.",
+        )
+    return _answer(question.session, shown, shop.caps.days_after_dismissal)
+
+
 def askai_blueprint(engine: Engine, shop: ShopSource) -> Blueprint:
     """Return the blueprint whose view asks `engine`; `shop` says how long a message that was closed rests."""
     blueprint = Blueprint("askai", __name__)
 
     @blueprint.post("/askai", callers=Callers.SHOP, body_limit="MAX_BODY_BYTES")
     @takes_body(QuestionSchema(), parse=_question, document=_QUESTION)
-    @answers(AnswerSchema, {400: ("missing_session",), 404: ("unknown_session",)}, STORE_ERRORS)
+    @answers(AnswerSchema, {400: ("missing_session",), 404: ("unknown_session", "unknown_message")}, STORE_ERRORS)
     def askai(question: Question) -> dict[str, Any]:
         """Decide whether a popup would help this shopper now, and which.
 
         The answer comes within 5.5 seconds, whatever the language model does: where it fails, the owner's rules and a
         learned scorecard decide.
         """
+        if question.preview:
+            return _preview(question, shop.current())
         decision = engine.advise(question.session, question.why, question.memory)
         return _answer(question.session, decision, shop.current().caps.days_after_dismissal)
 

@@ -19,11 +19,16 @@ _MOST_SEEN = 30
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question as it was read: the session, why the script asks, and what its browser remembers."""
+    """A question as it was read: the session, why the script asks, and what its browser remembers.
+
+    With `preview`, the id of a message, it is no question about the session: the answer is that message in `language`.
+    """
 
     session: str
     why: Why = ""
     memory: BrowserMemory = NO_MEMORY
+    preview: str = ""
+    language: str = ""
 
 
 class QuestionSchema(Schema):
@@ -53,11 +58,33 @@ class QuestionSchema(Schema):
         },
     )
 
+    preview = fields.Raw(
+        allow_none=True,
+        metadata={
+            "type": "string",
+            "description": "The id of a message, for the owner: it is answered as a decision to show it, and nothing is"
+            " decided, recorded or counted. The session may be any text then.",
+        },
+    )
+    language = fields.Raw(
+        allow_none=True, metadata={"type": "string", "description": "The language of a preview: a BCP 47 tag."}
+    )
+
     @post_load
     def _question(self, data: dict[str, Any], **_: Any) -> Question:
         why = data.get("why")
         known = isinstance(why, str) and why in WHYS
-        return Question(data["session"], cast(Why, why) if known else "", _memory(data.get("memory")))
+        return Question(
+            session=data["session"],
+            why=cast(Why, why) if known else "",
+            memory=_memory(data.get("memory")),
+            preview=_text(data.get("preview")),
+            language=_text(data.get("language")),
+        )
+
+
+def _text(value: object) -> str:
+    return value[:MAX_TEXT] if isinstance(value, str) else ""
 
 
 def _memory(raw: object) -> BrowserMemory:

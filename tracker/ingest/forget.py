@@ -9,7 +9,7 @@ from marshmallow import EXCLUDE, Schema, fields
 
 from tracker.sessions.model import ANY_SESSION_ID
 from tracker.sessions.store import SessionStore
-from tracker.web.bodies import SessionIdField, parse_json
+from tracker.web.bodies import SessionIdField, parse_id_or_json
 from tracker.web.errors import STORE_ERRORS
 from tracker.web.operations import answers, takes_body
 from tracker.web.routes import Callers
@@ -40,12 +40,6 @@ _REQUEST_BODY: dict[str, Any] = {
 }
 
 
-def _session_id(raw: bytes) -> Any:
-    """Parse a body that is a bare session id, or JSON."""
-    raw = raw.strip()
-    return parse_json(raw) if raw.startswith(b"{") else {"session": raw.decode("utf-8", "replace")}
-
-
 def forget_blueprint(store: SessionStore) -> Blueprint:
     """Return the blueprint that erases a session of `store`.
 
@@ -56,7 +50,7 @@ def forget_blueprint(store: SessionStore) -> Blueprint:
     blueprint = Blueprint("forget", __name__)
 
     @blueprint.post("/forget", callers=Callers.SHOP, body_limit="MAX_BODY_BYTES")
-    @takes_body(ForgetSchema(), parse=_session_id, document=_REQUEST_BODY)
+    @takes_body(ForgetSchema(), parse=parse_id_or_json, document=_REQUEST_BODY)
     @answers(ForgottenSchema, STORE_ERRORS)
     def forget(body: dict[str, str]) -> dict[str, Any]:
         """Erase all that is stored of a session. Send it again when in doubt."""

@@ -52,11 +52,11 @@ def storefront_blueprint(script_name: str, script: ServedFile) -> Blueprint:
     popup = ServedFile.of((ASSETS / "storefront-popup.min.js").read_bytes())
     pixel = (ASSETS / "pixel.js").read_text("utf-8")
 
-    @blueprint.get(f"/{script_name}", callers=Callers.ANYONE)
+    @blueprint.get(f"/{script_name}", callers=Callers.ANY_PAGE)
     def storefront() -> Response:
         return _response(script)  # only HEAD comes here: `ScriptFirst` answers GET
 
-    @blueprint.get(f"/{stem}-popup.js", callers=Callers.ANYONE)
+    @blueprint.get(f"/{stem}-popup.js", callers=Callers.ANY_PAGE)
     def storefront_popup() -> Response:
         return _response(popup)
 

@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 REFUSALS: Mapping[Callers, Errors] = {
     Callers.ANYONE: {},
+    Callers.ANY_PAGE: {},
     Callers.SHOP: {403: ("origin_not_allowed",)},
     Callers.SHOP_AND_PIXELS: {403: ("origin_not_allowed",)},
     Callers.OWNER: {401: ("wrong_token",), 403: ("owner_access_closed",)},

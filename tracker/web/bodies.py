@@ -73,6 +73,15 @@ def _limit() -> int:
     return limit
 
 
+def parse_id_or_json(raw: bytes) -> Any:
+    """Parse a body that is a bare session id, or JSON: an object, or the id as a string. Raises ApiError 400."""
+    raw = raw.strip()
+    if raw[:1] in {b"{", b"[", b'"'}:
+        body = parse_json(raw)
+        return {"session": body} if isinstance(body, str) else body
+    return {"session": raw.decode("utf-8", "replace")}
+
+
 def _too_large(limit: int) -> NoReturn:
     raise ApiError(413, "body_too_large", f"The body is larger than {limit} bytes; send it in several parts.")
 

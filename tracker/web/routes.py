@@ -18,6 +18,7 @@ class Callers(Enum):
     """The callers that a route is open to. `tracker.web.access` refuses all others."""
 
     ANYONE = "anyone; pages of other sites cannot read the answer"
+    ANY_PAGE = "anyone, and pages of all sites may read the answer (CORS): scripts that shops load"
     SHOP = "pages whose origin is allowed, which may read the answer (CORS); and programs, which send no origin"
     SHOP_AND_PIXELS = "as SHOP, and the shop's custom pixels: their frames have no origin, and send `Origin: null`"
     OWNER = "requests with ADMIN_TOKEN"

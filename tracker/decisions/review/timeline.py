@@ -215,10 +215,10 @@ def _without_repeats(moments: Iterable[Moment]) -> Iterator[Moment]:
         before = one.text if one.kind == "silence" else ""
 
 
-def _inside(sentence: str) -> str:
+def _inside(text: str) -> str:
     """Return a sentence as it stands after a colon."""
-    first = sentence.partition(" ")[0]
-    return sentence[:1].lower() + sentence[1:] if first[1:].islower() and first != "I" else sentence
+    first = text.partition(" ")[0]
+    return text[:1].lower() + text[1:] if first[1:].islower() and first != "I" else text
 
 
 def _short(text: Any) -> str:

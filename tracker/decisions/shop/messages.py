@@ -65,11 +65,14 @@ class Message:
     once_in_days: int | None = None
     """Not within so many days after it was shown; the browser remembers the day."""
 
+    def runs_on(self, day: date) -> bool:
+        """Whether the day is one of those on which the message may be shown at all."""
+        return (self.first_day is None or self.first_day <= day) and (self.last_day is None or day <= self.last_day)
+
     def applies(self, signals: Signals, today: date) -> bool:
         """Whether this shopper may see it today."""
         return (
-            (self.first_day is None or self.first_day <= today)
-            and (self.last_day is None or today <= self.last_day)
+            self.runs_on(today)
             and self.min_items <= signals.items_in_cart
             and (self.max_items is None or signals.items_in_cart <= self.max_items)
             and (self.min_total is None or _reaches(self.min_total, signals))

@@ -59,7 +59,7 @@ const question = async (why) => {
   const isWanted = tell("decision", decision);
   edit((state) => {
     delete state.open;
-    state.offered = decision.offered ?? state.offered;
+    state.won = decision.offered ?? state.won; // for the visits after this one
     // It is kept with the visit, so that the next page can draw it.
     if (decision.show_popup)
       state.next = { decision, items, theme: !isWanted, at: now() + (why === "exit" ? 0 : Math.min(decision.delay_ms, 1e4)) };

@@ -27,7 +27,7 @@ export const stored = () => {
   const found = Object.fromEntries(entries(read(KEY)));
   if (!ID.test((found.id = "" + (found.id ?? "")))) return { seen: {} };
   for (const key of ["visit", "lot", "items", "asks", "buys"]) if (key in found) found[key] >>>= 0;
-  if (found.offered) found.offered = ("" + found.offered).slice(0, 40);
+  for (const key of ["offered", "won"]) if (found[key]) found[key] = ("" + found[key]).slice(0, 40);
   found.times = Object.fromEntries(entries(found.times).slice(-50));
   found.seen = Object.fromEntries(entries(found.seen).filter(([, one]) => one?.map).slice(-30));
   return found;
@@ -36,7 +36,7 @@ export const stored = () => {
 // A new visit after half an hour without an act, after a day, or where the clock was set back.
 export const session = () => {
   const found = stored();
-  const { last, start, visit = 0, lot, offered, buys = 0, bought, seen } = found;
+  const { last, start, visit = 0, lot, offered, won = offered, buys = 0, bought, seen } = found;
   if (age(last) < HALF_HOUR && age(start) < 864e5) return found;
   const moment = now();
   if (since) since = ticks();
@@ -46,7 +46,7 @@ export const session = () => {
     last: moment,
     visit: visit + 1,
     lot: lot < 1e3 ? lot : Math.floor(Math.random() * 1e3), // one of a thousand groups: names nobody
-    offered,
+    offered: won, // the epoch in which this browser was offered a popup in an earlier visit
     buys,
     bought,
     seen,
