@@ -27,8 +27,10 @@ OF_THE_FIELD = {
     ("tracker/llm/", "choice"),
     ("tracker/decisions/model/", "pick"),
     ("tracker/decisions/review/", "pick"),
+    ("tracker/insights/comparison/", "sentence"),
 }
-"""Folder and word: keys of OpenAPI, of Groq's answers, of a model's answer and of stored decisions."""
+"""Folder and word: keys of OpenAPI, of Groq's answers, of a model's answer and of stored decisions; what a verdict
+says is a sentence and no message."""
 
 
 # --- Decisions --------------------------------------------------------------------------------------------------------

@@ -47,6 +47,7 @@ _KNOWN = {
     "offered",
     "orders",
     "example",
+    "tally",
 }
 
 _NUMBER = re.compile(r"\s*[+-]?[0-9]{1,400}(\.[0-9]{1,400})?([eE][+-]?[0-9]{1,3})?\s*", re.ASCII)
@@ -208,6 +209,7 @@ def _is_ours(record: Mapping[str, Any]) -> bool:
         and (offered == "" or is_epoch(offered))
         and isinstance(record.get("orders", {}), dict)
         and isinstance(record.get("example", False), bool)
+        and isinstance(record.get("tally", []), list)
     )
 
 

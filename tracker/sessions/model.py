@@ -167,7 +167,7 @@ class MergeState:
 _OWN_KEYS = frozenset(
     {
         *("session", "itemsInCart", "timeOnPage", "events", "updatedAt", "merge", "decisions"),
-        *("lot", "offered", "orders", "example"),
+        *("lot", "offered", "orders", "example", "tally"),
     }
 )
 
@@ -193,6 +193,8 @@ class ShopperSession:
     """The orders of this visit by the key of their checkout. Their form is none of the core's business either."""
     example: bool = False
     """Whether a simulated shopper made it: no figure of the shop counts it."""
+    tally: Sequence[Any] = ()
+    """What the session comes down to in sums; empty: nobody counted it yet. Its form is not the core's business."""
     further: Mapping[str, Any] = field(default_factory=dict)
     """Keys of the record that this version does not know; they are kept unchanged."""
 
@@ -231,10 +233,14 @@ class ShopperSession:
         }
 
     def to_record(self) -> Record:
-        """Return the record. `session` and `updatedAt` come first: stores find them there without parsing the rest."""
+        """Return the record.
+
+        `session`, `updatedAt` and `tally` come first: stores find them there without parsing the rest.
+        """
         return {
             "session": self.session,
             "updatedAt": self.updated_at,
+            **({"tally": self.tally} if self.tally else {}),
             "itemsInCart": self.items_in_cart,
             "timeOnPage": self.time_on_page,
             "events": self.events,
@@ -262,5 +268,6 @@ class ShopperSession:
             offered=record.get("offered", ""),
             orders=record.get("orders", {}),
             example=record.get("example", False),
+            tally=record.get("tally", ()),
             further={key: value for key, value in record.items() if key not in _OWN_KEYS},
         )

@@ -1,0 +1,1 @@
+"""The holdout: the browsers that are shown nothing, so that the others can be compared with them."""
