@@ -231,9 +231,13 @@ def verdict(summary: Path) -> str:
     try:
         content = json.loads(summary.read_text("utf-8"))
         skipped, why = int(content["skipped"]), "; ".join(map(str, content["why"]))
+        again = list(map(str, content["again"]))
     except (OSError, ValueError, KeyError, TypeError):
         return "All good, but it is unknown how many tests were skipped: they left no summary."
-    return "All good, {} skipped: {}".format(skipped, why) if skipped else "All good."
+    parts = ["{} skipped: {}".format(skipped, why)] if skipped else []
+    if again:
+        parts.append("{} passed at the second try only: {}".format(len(again), ", ".join(again)))
+    return "All good, {}".format("; ".join(parts)) if parts else "All good."
 
 
 def test(arguments: argparse.Namespace, more: "list[str]") -> int:

@@ -4,7 +4,9 @@ TRACKER_TESTS=fast        few examples a property, always the same ones: for the
 TRACKER_TESTS=gate        more examples, always the same ones: what every change has to pass; the default
 TRACKER_TESTS=thorough    many examples, other ones each time, and the tests marked `thorough`, which take minutes
 
-Where CI=true a skipped test fails, because there everything that a test needs can be installed.
+Where CI=true a skipped test fails, because there everything that a test needs can be installed; and a failed test of
+real processes or a real browser gets a second try, because other work on that machine can stop a process for seconds.
+The summary names each test that needed one: a fault of ours fails twice.
 """
 
 from __future__ import annotations
@@ -29,6 +31,9 @@ settings.register_profile("gate", _ANY_SPEED, max_examples=100, derandomize=True
 settings.register_profile("thorough", _ANY_SPEED, max_examples=1000, print_blob=True)
 
 _THOROUGH_ONLY = "takes minutes: run `python3 run.py test --thorough`"
+
+_REAL_PROCESSES = {"browser", "integration"}
+"""The folders of tests that wait for other processes."""
 
 _CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
@@ -70,11 +75,11 @@ def browser() -> Iterator[Browser]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if PROFILE == "thorough":
-        return
     for item in items:
-        if item.get_closest_marker("thorough"):
+        if PROFILE != "thorough" and item.get_closest_marker("thorough"):
             item.add_marker(pytest.mark.skip(reason=_THOROUGH_ONLY))
+        if os.environ.get("CI") == "true" and _REAL_PROCESSES & {parent.name for parent in item.path.parents}:
+            item.add_marker(pytest.mark.flaky(reruns=1))
 
 
 def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
@@ -119,5 +124,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.line(_summed_up(reasons))
     if path := os.environ.get("TRACKER_TEST_SUMMARY"):
         passed = len(terminalreporter.stats.get("passed", []))
-        summary = {"passed": passed, "skipped": len(reasons), "why": sorted(set(reasons))}
+        again = sorted({report.nodeid for report in terminalreporter.stats.get("rerun", [])})
+        summary = {"passed": passed, "skipped": len(reasons), "why": sorted(set(reasons)), "again": again}
         Path(path).write_text(json.dumps(summary), "utf-8")

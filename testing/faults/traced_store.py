@@ -120,6 +120,19 @@ def main() -> None:
         os.waitpid(pid, 0)
 
 
+def _in_one_piece(log: str) -> str:
+    """Return strace's log without the breaks that it makes where calls of two threads overlap."""
+    begun: dict[str, str] = {}
+    lines = []
+    for line in log.splitlines():
+        thread = line.partition(" ")[0]
+        if line.endswith(" <unfinished ...>"):
+            begun[thread] = line.removesuffix(" <unfinished ...>")
+        else:
+            lines.append(re.sub(r"^\d+ +<\.\.\. \w+ resumed>", lambda _, thread=thread: begun.pop(thread, ""), line))  # type: ignore[misc]
+    return "\n".join([*lines, *begun.values()])
+
+
 # --- what the test does -----------------------------------------------------------------------------------------------
 
 
@@ -161,7 +174,7 @@ class TracedStore:
             assert "attached" in attached, attached + strace.stderr.read()
             outcome = Outcome(**json.loads(self._ask("go")))
             strace.stderr.read()
-        return outcome, log.read_text()
+        return outcome, _in_one_piece(log.read_text())
 
     def count(self, act: str, path: Path, calls: str) -> tuple[Outcome, Counter[str]]:
         """Let a child act undisturbed; tell how often its busiest thread made each call."""

@@ -103,9 +103,13 @@ def test_the_other_runs_check_everything(how_much: str) -> None:
 @pytest.mark.parametrize(
     ("summary", "line"),
     [
-        ('{"passed": 9, "skipped": 0, "why": []}', "All good."),
+        ('{"passed": 9, "skipped": 0, "why": [], "again": []}', "All good."),
         (
-            '{"passed": 9, "skipped": 3, "why": ["no Chromium: apt install chromium", "takes minutes"]}',
+            '{"passed": 9, "skipped": 0, "why": [], "again": ["tests/browser/test_popup.py::test_one"]}',
+            "All good, 1 passed at the second try only: tests/browser/test_popup.py::test_one",
+        ),
+        (
+            '{"passed": 9, "skipped": 3, "why": ["no Chromium: apt install chromium", "takes minutes"], "again": []}',
             "All good, 3 skipped: no Chromium: apt install chromium; takes minutes",
         ),
         (None, "All good, but it is unknown how many tests were skipped: they left no summary."),
@@ -129,7 +133,8 @@ import json, os, pathlib, sys
 name = pathlib.Path(sys.argv[0]).name
 print("ran", name, *sys.argv[1:], "as", os.environ["TRACKER_TESTS"])
 if name == "pytest":
-    pathlib.Path(os.environ["TRACKER_TEST_SUMMARY"]).write_text(json.dumps({{"skipped": 2, "why": ["no browser"]}}))
+    summary = {{"skipped": 2, "why": ["no browser"], "again": []}}
+    pathlib.Path(os.environ["TRACKER_TEST_SUMMARY"]).write_text(json.dumps(summary))
 sys.exit(name == "{failing}")
 """
 
@@ -291,13 +296,14 @@ def test_a_port_in_use_is_reported_in_one_line_even_if_it_could_be_shared() -> N
 # --- What its test command skips --------------------------------------------------------------------------------------
 
 
-def run_pytest(folder: Path, test: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def run_pytest(folder: Path, test: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    folder.mkdir(exist_ok=True)
     shutil.copy(ROOT / "tests" / "conftest.py", folder)
     (folder / "test_it.py").write_text(f"import pytest\n\n{test}", "utf-8")
     (folder / "pytest.ini").write_text("[pytest]\nmarkers = thorough: long\n", "utf-8")
     ours = {"CI", "TRACKER_TESTS", "TRACKER_TEST_SUMMARY"}
     clean = {name: value for name, value in os.environ.items() if name not in ours}
-    command = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", "-q", "-rsR", "-p", "no:cacheprovider", *arguments]
     # Without the plugins a run takes a third of a second and not two and a half.
     clean["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     return subprocess.run(command, cwd=folder, env=clean | environment, capture_output=True, text=True, check=False)
@@ -344,7 +350,39 @@ def test_skips_are_summed_up_in_one_line_and_in_the_summary_file(tmp_path: Path)
         "passed": 1,
         "skipped": 3,
         "why": ["no browser here: install one", long],
+        "again": [],
     }
+
+
+FAILS_ONCE = """
+from pathlib import Path
+def test_it(request):
+    mark = request.path.with_name("tried")
+    tried, _ = mark.exists(), mark.touch()
+    assert tried
+"""
+FAILS = "def test_it(): assert False"
+
+
+@pytest.mark.parametrize(
+    ("folder", "ci", "test", "outcome"),
+    [
+        ("browser", "true", FAILS_ONCE, "1 passed, 1 rerun"),
+        ("browser", "true", FAILS, "1 failed, 1 rerun"),
+        ("browser", "", FAILS_ONCE, "1 failed"),
+        ("unit", "true", FAILS_ONCE, "1 failed"),
+    ],
+)
+def test_only_tests_of_real_processes_get_a_second_try_in_ci_and_are_named(
+    tmp_path: Path, folder: str, ci: str, test: str, outcome: str
+) -> None:
+    summary = tmp_path / "summary.json"
+    plugin = ("-p", "pytest_rerunfailures")
+    done = run_pytest(tmp_path / folder, test, *plugin, CI=ci, TRACKER_TEST_SUMMARY=str(summary))
+
+    assert f"{outcome} in" in done.stdout
+    named = ["test_it.py::test_it"] if "rerun" in outcome else []
+    assert json.loads(summary.read_text("utf-8"))["again"] == named
 
 
 def test_an_unknown_profile_is_refused(tmp_path: Path) -> None:

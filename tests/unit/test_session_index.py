@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tracker.storage.json_file.index import Index
@@ -58,15 +58,19 @@ def put(index: Index, model: Model, some: list[tuple[bytes, int, int | None]], a
 
 
 @settings(deadline=None)
-@given(lines, lines, lines, st.booleans(), st.sampled_from([0, 10, 40]))
+@given(lines, lines, lines, st.booleans(), st.sampled_from([0, 10, 40]), st.sampled_from([1, 2, 5, 512]))
+@example([(key, 20, 7) for key in KEYS], [(KEYS[0], 9, 8)] * 2, [(KEYS[1], 5, None)], True, 0, 2)
+@example([(key, 20, 7) for key in KEYS] * 2, [(KEYS[3], 9, 8)], [(KEYS[4], 5, 9)] * 4, True, 0, 5)
+@example([(key, 20, time) for time, key in enumerate(KEYS)], [(KEYS[3], 9, 2)], [(KEYS[1], 5, 9)], True, 6, 3)
 def test_an_index_knows_what_a_dict_knows_and_where_a_compaction_puts_it(
     first: list[tuple[bytes, int, int | None]],
     meanwhile: list[tuple[bytes, int, int | None]],
     afterwards: list[tuple[bytes, int, int | None]],
     at_once: bool,
     cutoff: int,
+    lines_a_block: int,
 ) -> None:
-    index, model = Index(), Model()
+    index, model = Index(lines_a_block), Model()
     put(index, model, first, at_once)
     agrees(index, model)
     end, count = index.end, len(model.lines)
@@ -76,7 +80,7 @@ def test_an_index_knows_what_a_dict_knows_and_where_a_compaction_puts_it(
     copy = Model()
     kept = sorted(model.live(count).values())
     copy.lines = [line for line in map(model.lines.__getitem__, kept) if line[2] is not None and line[2] >= cutoff]
-    assert index.live_at(end, cutoff).count(1) == len(copy.lines)
+    assert sum(block.alive.count(1) for block in index.live_at(end, cutoff)) == len(copy.lines)
     copy.lines += meanwhile
     moved = index.moved(end, cutoff)
     agrees(moved, copy)

@@ -19,7 +19,8 @@ import orjson
 from tracker.sessions.model import Record
 from tracker.sessions.store import StoreDamagedError, StoreFullError
 from tracker.storage.json_file import text
-from tracker.storage.json_file.index import Index, Place
+from tracker.storage.json_file.blocks import Place
+from tracker.storage.json_file.index import Index
 
 Identity: TypeAlias = tuple[int, int]
 """(device, inode)."""
@@ -124,9 +125,9 @@ class SessionFile:
         found = text.KEY_OF_LINE.match(os.pread(self.fd, min(place.length, 512), place.start))
         return self.read_any(place)[0] if found is None else str(orjson.loads(found[1]))
 
-    def read_bytes(self, start: int, length: int) -> bytes:
-        """Return a part of the file as it is. Raises StoreDamagedError where the file ends before."""
-        found = os.pread(self.fd, length, start)
+    def read_bytes(self, start: int, length: int, at_once: int = 0) -> bytes:
+        """Return a part of the file, and what follows up to `at_once` bytes. Raises StoreDamagedError past the end."""
+        found = os.pread(self.fd, max(length, at_once), start)
         while len(found) < length:
             more = os.pread(self.fd, length - len(found), start + len(found))
             if not more:
@@ -139,7 +140,7 @@ class SessionFile:
         return os.pread(self.fd, max(0, os.fstat(self.fd).st_size - self.index.end), self.index.end)
 
     def begins_well(self) -> bool:
-        return len(self.index) > 0 or os.pread(self.fd, len(text.HEADER), 0) == text.HEADER
+        return not self.index.is_empty or os.pread(self.fd, len(text.HEADER), 0) == text.HEADER
 
     def catch_up(self, *, settled: bool, size: int | None = None) -> State:
         """Take in what was appended since the last time.
@@ -149,7 +150,7 @@ class SessionFile:
         or not at all. `size`: the file's, where the caller has just seen it.
         """
         size = os.fstat(self.fd).st_size if size is None else size
-        if size < self.size and len(self.index):
+        if size < self.size and not self.index.is_empty:
             return State.SHORTER
         if not self.begins_well():
             return State.UNSETTLED
@@ -162,17 +163,17 @@ class SessionFile:
             trusts = self.was_whole or (left > PARSED_TAIL and not self.parses_all)
             data = self.read_bytes(self.index.end, at_once)
             data = data[: max(data.rfind(b",\n"), 0)]
-            if not self._take_in(text.Scan(data, first=not len(self.index), trusts=trusts), size):
+            if not self._take_in(text.Scan(data, first=self.index.is_empty, trusts=trusts), size):
                 at_once *= 2  # A longer line, or one that does not fit.
         data = os.pread(self.fd, max(left, 0), self.index.end)
-        scan = text.Scan(data, first=not len(self.index), trusts=self.was_whole)
+        scan = text.Scan(data, first=self.index.is_empty, trusts=self.was_whole)
         if scan.is_whole or settled:
             self._take_in(scan, size)
         self.was_whole = self.was_whole or scan.is_whole
         return State.WHOLE if scan.is_whole else State.UNSETTLED
 
     def _take_in(self, scan: text.Scan, size: int) -> bool:
-        if not len(self.index) and scan.end:
+        if self.index.is_empty and scan.end:
             self.index.reserve(size * len(scan.keys) // scan.end)
         self.index.add(scan.keys, scan.lengths, scan.times)
         self._others_to = self.index.end
@@ -205,7 +206,7 @@ class SessionFile:
             lines.append(text.line(session_id, record))
             keys.append(text.key_of(session_id))
             times.append(None if record is None else text.updated_at(record))
-        begin = text.separator(first=not len(self.index))
+        begin = text.separator(first=self.index.is_empty)
         self._put(begin + text.separator(first=False).join(lines) + text.FOOTER)
         self.index.add(keys, list(map(len, lines)), times)
 

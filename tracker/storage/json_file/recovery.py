@@ -99,7 +99,7 @@ def judge(file: SessionFile) -> text.Tail:
     """Judge what stands behind the last line that is known."""
     if not file.begins_well():
         return text.Tail.DAMAGED
-    return text.judge(file.rest(), behind_a_line=len(file.index) > 0)
+    return text.judge(file.rest(), behind_a_line=not file.index.is_empty)
 
 
 def begin_empty(file: SessionFile) -> bool:

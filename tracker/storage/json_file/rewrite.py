@@ -7,12 +7,13 @@ import fcntl
 import os
 import threading
 import time
-from bisect import bisect_right
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 
 from tracker.sessions.store import Progress, StoreBusyError, StoreClosedError
 from tracker.storage.json_file import text
+from tracker.storage.json_file.blocks import Block
 from tracker.storage.json_file.file import Identity, SessionFile, flush, flush_name, identity
 
 _PIECE = 1 << 20
@@ -36,7 +37,7 @@ class Rewrite:
         self.new = path.with_name(path.name + ".new")
         self._patience = patience
         self._fd = -1
-        self._buffer: list[bytes] = []
+        self._buffer: list[bytes | memoryview] = []
         self._buffered = 0
         self._flushed_to = 0
         self._is_published = False
@@ -87,13 +88,13 @@ class Rewrite:
     def identity(self) -> Identity:
         return identity(os.fstat(self._fd))
 
-    def add(self, lines: bytes) -> None:
+    def add(self, lines: bytes | memoryview) -> None:
         """Add lines that are already joined with each other."""
         self._put(text.separator(first=not self._has_lines))
         self._put(lines)
         self._has_lines = True
 
-    def _put(self, piece: bytes) -> None:
+    def _put(self, piece: bytes | memoryview) -> None:
         self._buffer.append(piece)
         self._buffered += len(piece)
         self.end += len(piece)
@@ -133,38 +134,23 @@ class Rewrite:
 
     # --- compaction --------------------------------------------------------------------------------------------
 
-    def copy_live(self, old: SessionFile, live: bytearray, end: int, stop: threading.Event, progress: Progress) -> None:
-        """Copy the lines that are marked as live, in their order; the file ended at `end` when they were marked.
+    def copy_live(self, old: SessionFile, blocks: list[Block], stop: threading.Event, progress: Progress) -> None:
+        """Copy the live lines of these blocks, in their order.
 
         Needs no lock. Pieces of a MB at most: other threads go on while each is read, written and flushed.
         """
-        starts, between = old.index.starts, text.separator(first=False)
-        total, done, told = live.count(1), 0, 0
-
-        def end_of(position: int) -> int:
-            return (starts[position] if position < len(live) else end + len(between)) - len(between)
-
-        first = live.find(1)
-        while first >= 0:
-            if stop.is_set():
-                raise StoreClosedError("The service is stopping; try again in a moment.")
-            base = starts[first]
-            last = max(first + 1, bisect_right(starts, base + _PIECE, first, len(live)) - 1)
-            if last == len(live) - 1 and end - base <= _PIECE:
-                last = len(live)
-            piece = memoryview(old.read_bytes(base, end_of(last) - base))
-            runs = []
-            while 0 <= first < last:
-                behind = live.find(0, first, last)
-                behind = behind if behind >= 0 else last
-                runs.append(piece[starts[first] - base : end_of(behind) - base])
-                done += behind - first
-                first = live.find(1, behind, last)
-            self.add(between.join(runs))
+        total, done, told = sum(block.alive.count(1) for block in blocks), 0, 0
+        base, piece = 0, memoryview(b"")
+        for place, count in chain.from_iterable(block.live_runs(_PIECE) for block in blocks):
+            if place.start + place.length > base + len(piece):
+                if stop.is_set():
+                    raise StoreClosedError("The service is stopping; try again in a moment.")
+                base, piece = place.start, memoryview(old.read_bytes(*place, at_once=_PIECE))
+            self.add(piece[place.start - base :][: place.length])
+            done += count
             if done - told >= _TOLD_EVERY:
                 told = done
                 progress(done, total)
-            first = live.find(1, last)
         progress(total, total)
 
     def copy_behind(self, old: SessionFile, begin: int, end: int) -> None:

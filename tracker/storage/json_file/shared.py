@@ -168,7 +168,7 @@ class SharedFile(KnownFile):
 
     def _mend(self, file: SessionFile, *, may_mend: bool) -> _Remedy | None:
         tail = recovery.judge(file)
-        if not len(file.index) and recovery.begin_empty(file):
+        if file.index.is_empty and recovery.begin_empty(file):
             pass
         elif tail is Tail.DAMAGED and file.was_whole:
             # What does not fit what is known: taken back by a failed writer, or changed by another's hand.
@@ -180,10 +180,10 @@ class SharedFile(KnownFile):
             recovery.cut_torn_line(self.path, file)
         elif tail is Tail.HOLES:
             return self._write_what_is_whole
-        elif not len(file.index):
+        elif file.index.is_empty:
             return self._convert
         else:
-            raise StoreDamagedError(f"The session file is damaged at line {len(file.index) + 2}. {recovery.REPAIR}")
+            raise StoreDamagedError(f"The session file is damaged at line {file.index.lines + 2}. {recovery.REPAIR}")
         if file.catch_up(settled=True) is not State.WHOLE:
             raise StoreDamagedError(recovery.CHANGED)
         return None
@@ -261,7 +261,7 @@ class SharedFile(KnownFile):
         with self.writing(rewrites=True) as old, self.locks.memory:
             note, end, sessions = self.note(), old.index.end, old.index.sessions
             live = old.index.live_at(end, cutoff)
-        rewrite.copy_live(old, live, end, self.stop, progress)
+        rewrite.copy_live(old, live, self.stop, progress)
         copied_to = end
         while True:
             with self.locks.memory:
@@ -279,7 +279,7 @@ class SharedFile(KnownFile):
             rewrite.finish()
             self._publish(rewrite, old, end=end, cutoff=cutoff)
         self._poisoned = None
-        return sessions - live.count(1)
+        return sessions - sum(block.alive.count(1) for block in live)
 
     def _publish(self, rewrite: Rewrite, old: SessionFile | None = None, **how: int) -> None:
         before = None if old is None else old.identity

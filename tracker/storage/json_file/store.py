@@ -24,8 +24,8 @@ from tracker.sessions.store import (
     StoreFullError,
 )
 from tracker.storage.json_file import recovery, text, writes
+from tracker.storage.json_file.blocks import Place
 from tracker.storage.json_file.file import SessionFile, State
-from tracker.storage.json_file.index import Place
 from tracker.storage.json_file.rewrite import Rewrite
 from tracker.storage.json_file.rewriter import SWEEP_AFTER_S, Rewriter, plain_errors
 from tracker.storage.json_file.shared import SharedFile
