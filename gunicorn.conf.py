@@ -4,15 +4,25 @@ This file opens and starts nothing, so the service is fork-safe with and without
 command line override this file; the environment overrides .env.
 """
 
+import sys
+
+if "gunicorn.app.wsgiapp" in sys.modules:
+    # First of all, before any module takes a lock or a socket as it was. Only where Gunicorn serves: tests read this
+    # file too, and go on with threads. `os` and `signal` stay as they are, because the master forks and waits as ever.
+    from gevent import monkey
+
+    monkey.patch_all(os=False, signal=False, subprocess=False)
+
 import os
 import re
+import resource
 import socket
-import sys
 from pathlib import Path
 
 from dotenv import dotenv_values
 from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
+from gunicorn.workers.base import Worker
 
 from tracker.config import ConfigError, load_config
 
@@ -47,25 +57,24 @@ wsgi_app = "wsgi:app"
 # Only this machine can reach 127.0.0.1, so a service without a token or with open CORS is not exposed by accident.
 bind = f"[{_HOST}]:{_PORT}" if ":" in _HOST else f"{_HOST}:{_PORT}"
 
-# --- Processes and threads --------------------------------------------------------------------------------------------
+# --- Processes and connections ----------------------------------------------------------------------------------------
 
-# Threads, because a request waits (for the disk's flush, or up to 5 s for the model) much longer than it computes.
-worker_class = "gthread"
+# A greenlet a connection, because a request waits (for the disk's flush, or 5 s for the model) much longer than it
+# computes, and a client that stalls must not cost a thread: 24 of them stopped a worker with 24 threads.
+worker_class = "tracker.serving.worker.ServiceWorker"
 # Two processes use two cores, and one goes on if the other dies. Render sets 1 on its smallest machine.
 workers = _number("WEB_CONCURRENCY", 2, 64)
-# Waiting threads cost little. At most 16 threads of a worker ask the model at once, so 8 are always left for ingest.
-threads = 24
-# Open connections of a worker, most of them idle and kept alive; more wait in the kernel's backlog.
-worker_connections = 1000
-# Without it a keep-alive client can land wholly on one worker: half the throughput in 6 of 16 runs, in 0 of 16 with it.
-# Only the kernel of Linux distributes connections over such sockets.
-reuse_port = sys.platform == "linux"
+# Open connections of a worker; beyond it the one that stalls longest is ended. Each takes a descriptor, and a process
+# without one left cannot accept, open its file or ask the model. A hundred are kept for those.
+worker_connections = max(16, min(4000, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 128))
+# One listening socket for all workers, so that a reload or an upgrade loses nobody who waits in its queue.
+reuse_port = False
 
 # --- Times (seconds) --------------------------------------------------------------------------------------------------
 
 # Applies to a worker's main loop, which reports every second, and not to requests, which have their own deadlines.
 timeout = 30
-# The storefront script sends about every 5 s; a longer time would only keep sockets open.
+# For the first byte of the next request. The storefront script sends about every 5 s; more would only hold sockets.
 keepalive = 5
 # An upper bound: a worker exits as soon as its last request is answered. The slowest normal request takes 5 s (the
 # model's deadline), so 8 s let all of them finish, and a client that stalls in a body cannot delay a restart past 10 s.
@@ -125,11 +134,12 @@ logger_class = _JsonLogger
 
 
 def on_starting(server: Arbiter) -> None:
-    """Stop with one line if the address is taken.
+    """Stop with one line if the address is taken; Gunicorn itself would try five times and log ten lines.
 
-    With reuse_port each worker binds by itself: a second service would silently share the port of the first one, and
-    if binding failed the master would start new workers for ever.
+    A master that an upgrade (SIGUSR2) started takes over the socket of the one before.
     """
+    if "GUNICORN_FD" in os.environ:
+        return
     for address in server.cfg.address:
         if not isinstance(address, tuple):
             continue
@@ -141,3 +151,19 @@ def on_starting(server: Arbiter) -> None:
             except OSError as error:
                 server.log.error("Cannot listen on %s port %s: %s", *address, error.strerror)
                 sys.exit(1)
+
+
+def pre_exec(server: Arbiter) -> None:
+    """Start the next master (SIGUSR2) as this one was started, also by `python -m gunicorn`.
+
+    Gunicorn would run the file `gunicorn/__main__.py`, whose folder then hides the standard library's `http`.
+    """
+    command = server.START_CTX["args"]
+    if len(command) > 1 and Path(command[1]).name == "__main__.py":
+        server.START_CTX["args"] = [command[0], "-m", "gunicorn", *command[2:]]
+
+
+def post_worker_init(worker: Worker) -> None:
+    """Load the model's SDK before the first request: it takes 400 ms, in which no other greenlet would run."""
+    if _CONFIG.groq_api_key:
+        import tracker.llm.groq_transport  # noqa: F401, PLC0415

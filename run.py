@@ -201,6 +201,8 @@ def serve(arguments: argparse.Namespace, more: "list[str]") -> int:
     set_up("requirements.txt")
     make_env_file(ROOT)
     values = settings()
+    if (values.get("DATABASE_URL") or "").strip():
+        set_up("requirements.txt", "requirements-postgres.txt")
     host, port = address(values)
     check_free(host, port)
     shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, "[{}]".format(host) if ":" in host else host)

@@ -1,5 +1,6 @@
 """The WSGI entry point: `gunicorn wsgi:app`, `flask run`."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -8,8 +9,12 @@ from dotenv import load_dotenv
 from tracker.app import create_app
 from tracker.config import ConfigError
 
-load_dotenv(Path(__file__).with_name(".env"))
+ENV_FILE = Path(__file__).with_name(".env")
+# A token in the environment, even an empty one, counts before the file: writing it there would change nothing.
+MAY_CHOOSE_TOKEN = "ADMIN_TOKEN" not in os.environ
+
+load_dotenv(ENV_FILE)
 try:
-    app = create_app()
+    app = create_app(env_file=ENV_FILE, may_choose_token=MAY_CHOOSE_TOKEN)
 except ConfigError as error:
     sys.exit(f"The service cannot start: {error}")

@@ -24,7 +24,11 @@ WITHOUT_PYTHON = {
     "tracker/demo/assets/": "The demo theme: style, cart and consent banner, and the panel behind the scenes.",
     "tracker/demo/assets/art/": "The pictures of the demo shop's products.",
     "tracker/demo/templates/demo/": "The demo shop's pages.",
-    "tracker/storefront/assets/": "The storefront script, its minified form, the popup's style, and the pixel.",
+    "tracker/owner/assets/": "The look of the owner's pages, their script and their icon.",
+    "tracker/owner/templates/owner/": "The owner's pages.",
+    "tracker/storefront/assets/": "The files that shops load: the script, the popup with its style, and the pixel.",
+    "tracker/storefront/assets/source/": "The modules that the storefront script and the popup are built from.",
+    "tracker/storage/postgres/migrations/": "The numbered SQL files that make the tables of a database.",
     "tracker/web/static/": "The page behind `/docs`.",
 }
 """What folders hold that have no docstring to take it from."""

@@ -31,18 +31,27 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 class GunicornServer:
     """The service on a free port of 127.0.0.1, with its session file in `folder`.
 
-    A setting that `env` does not hold has its default, whatever the developer's environment and .env say.
+    A setting that `env` does not hold has its default, whatever the developer's environment and .env say; but nobody is
+    held out, so that every visit may get its popup.
     """
 
     def __init__(
-        self, folder: Path, *, workers: int = 2, env: Mapping[str, str] | None = None, args: tuple[str, ...] = ()
+        self,
+        folder: Path,
+        *,
+        workers: int = 2,
+        env: Mapping[str, str] | None = None,
+        args: tuple[str, ...] = (),
+        open_files: int | None = None,
     ) -> None:
+        """`open_files`: the most descriptors of each process, as `ulimit -n` sets it."""
         self.folder = folder
         self.storage = folder / "sessions.json"
         self.port = 0
         self._workers = workers
         self._env = dict(env or {})
         self._args = args
+        self._limit = [] if open_files is None else ["sh", "-c", f'ulimit -n {open_files}; exec "$@"', "sh"]
         self._log = folder / "server.log"
         self._process: subprocess.Popen[bytes] | None = None
         self.ended_by_itself = True
@@ -108,9 +117,18 @@ class GunicornServer:
                 "PORT": str(self.port),
                 "WEB_CONCURRENCY": str(self._workers),
                 "TRACKER_STORAGE_FILE": str(self.storage),
+                "HOLDOUT_PERCENT": "0",
                 **self._env,
             }
-            command = [sys.executable, "-m", "gunicorn", "-c", str(ROOT / "gunicorn.conf.py"), *self._args]
+            command = [
+                *self._limit,
+                sys.executable,
+                "-m",
+                "gunicorn",
+                "-c",
+                str(ROOT / "gunicorn.conf.py"),
+                *self._args,
+            ]
             with self._log.open("ab") as log:
                 self._process = subprocess.Popen(
                     command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log

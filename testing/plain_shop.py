@@ -44,6 +44,14 @@ class PlainShop:
         self._server.shutdown()
         self._server.server_close()
 
+    def cart(self) -> dict[str, Any]:
+        """What /cart.js answers."""
+        return {"item_count": self.items}
+
+    def change(self, path: str, body: bytes) -> None:
+        """Take in a post, before it is answered."""
+        self.items += json.loads(body or b"{}").get("quantity", 1)
+
     def page(self, path: str) -> str:
         script = f'<script defer src="{self.service}/storefront.js" {self.attributes}></script>'
         return PAGE.format(path=path, head=self.head, script=script, body=self.body)
@@ -63,8 +71,8 @@ def _handler_for(shop: PlainShop) -> type[BaseHTTPRequestHandler]:
             path = self.path.partition("?")[0]
             if path in shop.files:
                 self._send(shop.files[path], "text/javascript")
-            elif path == "/cart.js":
-                self._send(json.dumps({"item_count": shop.items}), "application/json")
+            elif path.endswith("/cart.js"):
+                self._send(json.dumps(shop.cart()), "application/json")
             elif path == "/favicon.ico":
                 self._send("", "image/x-icon")
             else:
@@ -72,7 +80,7 @@ def _handler_for(shop: PlainShop) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            shop.items += json.loads(body or b"{}").get("quantity", 1)
+            shop.change(self.path, body)
             self._send("{}", "application/json")
 
         def _send(self, text: str, content_type: str) -> None:

@@ -17,10 +17,13 @@ import shutil
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, settings
 from playwright.sync_api import Browser, sync_playwright
+
+from testing.postgres_server import PostgresAddress, SharedServer
 
 PROFILE = os.environ.get("TRACKER_TESTS") or "gate"
 
@@ -42,6 +45,8 @@ _CHROMIUM_ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
+    # The storefront script takes a browser that says it is automated for a robot; this one stands for shoppers.
+    "--disable-blink-features=AutomationControlled",
 ]
 
 
@@ -69,6 +74,19 @@ def browser() -> Iterator[Browser]:
         )
         yield started
         started.close()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresAddress]:
+    """A real PostgreSQL server, one for the whole run: each test works in a schema or a database of its own."""
+    with SharedServer(os.environ.get("PYTEST_XDIST_TESTRUNUID") or str(os.getpid())) as server:
+        yield server
+
+
+@pytest.fixture
+def database_url(postgres: PostgresAddress) -> str:
+    """The address of an empty database for one test, with the service's tables."""
+    return postgres.new_schema(f"test_{uuid4().hex}")
 
 
 # --- Skips ------------------------------------------------------------------------------------------------------------

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -11,24 +13,26 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from tracker.askai.blueprint import askai_blueprint
 from tracker.cli import register_commands
 from tracker.config import Config, load_config
-from tracker.decisions.eligibility import Holdout
 from tracker.decisions.engine import Engine
+from tracker.decisions.holdout.epochs import Epochs
 from tracker.decisions.shop.live_file import ShopFile
-from tracker.durable.cell import FileCell
+from tracker.durable.cell import Cell
 from tracker.ingest.blueprint import ingest_blueprint
 from tracker.ingest.events import EventLimits
+from tracker.ingest.forget import forget_blueprint
 from tracker.insights.joining import NewestSessions, Orders
 from tracker.insights.waiting import WaitingOrders
 from tracker.llm.budget import DailyLimits
 from tracker.llm.groq_client import GroqClient
 from tracker.llm.shared_budget import SharedBudget
 from tracker.ops.health import health_blueprint
-from tracker.owner.blueprint import owner_blueprint
+from tracker.owner.join import OwnerRoom, Parts
+from tracker.owner.setup.sightings import SeesScript, register_sightings
 from tracker.sessions.merge import SessionLimits
 from tracker.sessions.store import SessionStore
 from tracker.shopify.blueprint import MAX_WEBHOOK_BYTES, shopify_blueprint
-from tracker.storage.json_file import JsonFileStore
-from tracker.storefront.blueprint import ScriptFirst, storefront_blueprint, storefront_script
+from tracker.storage import open_storage
+from tracker.storefront.blueprint import ASSETS, ScriptFirst, storefront_blueprint, storefront_script
 from tracker.web.access import register_access
 from tracker.web.docs import docs_blueprint
 from tracker.web.errors import register_errors
@@ -49,23 +53,43 @@ def create_app(
     store: SessionStore | None = None,
     engine: Engine | None = None,
     clock: Callable[[], int] = now_ms,
+    env_file: Path | None = None,
+    may_choose_token: bool = False,
 ) -> Flask:
     """Make the WSGI application.
 
     `config` defaults to the environment's, and `store` and `engine` to those that it describes; `clock` returns ms
-    since 1970. Nothing is opened before the first request, so the application may be made before a fork. Raises
+    since 1970. Nothing is opened before the first request, so the application may be made before a fork. Settings came
+    from `env_file`, perhaps; `may_choose_token`: an ADMIN_TOKEN that is written into it later takes effect. Raises
     ConfigError.
     """
     config = config or load_config()
     configure_logging(config.log_level, config.secrets)
-    store = store or JsonFileStore(config.storage_file)
+    storage = open_storage(config.storage_url, config.database_connections)
+    store = store or storage.sessions
     shop = ShopFile(config.shop_file)
-    engine = engine or _engine(config, store, shop, clock)
-    waiting = WaitingOrders(FileCell(config.storage_file.with_name(config.storage_file.name + ".orders")))
+    epochs = Epochs(storage.cell("epochs"), 0.0 if config.demo_shop else config.holdout_percent, clock)
+    engine = engine or _engine(config, store, shop, storage.cell("allowance"), epochs, clock)
+    waiting = WaitingOrders(storage.cell("orders"))
     orders = Orders(store, waiting, NewestSessions(store).session_of, clock)
     origins = AllowedOrigins(config.allowed_origins)
     session_limits = SessionLimits(
         events=config.max_session_events, pages=config.max_pages, event_bytes=config.max_session_bytes
+    )
+
+    owner = OwnerRoom(
+        Parts(
+            config=config,
+            store=store,
+            engine=engine,
+            shop=shop,
+            clock=clock,
+            zone=ZoneInfo("UTC"),
+            seen=storage.cell("seen"),
+            popup_style=(ASSETS / "popup.css").read_bytes(),
+            env_file=env_file,
+            may_choose_token=may_choose_token,
+        )
     )
 
     app = Service("tracker")
@@ -75,12 +99,15 @@ def create_app(
     register_request_log(app)
     register_security_headers(app)
     register_errors(app)
-    register_access(app, origins, config.admin_token, config.shopify_webhook_secret)
+    register_access(app, origins, owner.token.current, owner.cookie.is_there, config.shopify_webhook_secret)
+    register_sightings(app, owner.sightings)
 
     app.register_blueprint(ingest_blueprint(store, _event_limits(config), session_limits, clock, orders.checkout_seen))
+    app.register_blueprint(forget_blueprint(store))
     app.register_blueprint(askai_blueprint(engine, shop))
     app.register_blueprint(shopify_blueprint(orders, config.shopify_shop_domain))
-    app.register_blueprint(owner_blueprint(store))
+    for blueprint in owner.blueprints():
+        app.register_blueprint(blueprint)
     app.register_blueprint(health_blueprint(store, lambda: [shop.problem] if shop.problem else []))
     app.register_blueprint(docs_blueprint(app))
     script = storefront_script()
@@ -92,12 +119,13 @@ def create_app(
     register_cors(app, origins)
 
     app.wsgi_app = ScriptFirst(app.wsgi_app, config.storefront_script, script)  # type: ignore[method-assign]
+    app.wsgi_app = SeesScript(app.wsgi_app, config.storefront_script, owner.sightings)  # type: ignore[method-assign]
     if config.trusted_proxies:
         # A chain of proxies appends to X-Forwarded-For, but passes scheme and host on as one value.
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=config.trusted_proxies, x_proto=1, x_host=1
         )
-    register_commands(app, store, engine, session_limits, config.shop_file)
+    register_commands(app, store, engine, session_limits, config)
     return app
 
 
@@ -110,20 +138,21 @@ def _event_limits(config: Config) -> EventLimits:
     )
 
 
-def _engine(config: Config, store: SessionStore, shop: ShopFile, clock: Callable[[], int]) -> Engine:
+def _engine(
+    config: Config, store: SessionStore, shop: ShopFile, cell: Cell, epochs: Epochs, clock: Callable[[], int]
+) -> Engine:
     model = None
     if config.groq_api_key:
         model = GroqClient(
             config.groq_api_key, config.groq_base_url, config.groq_model, max_calls=config.model_calls_at_once
         )
-    cell = FileCell(config.storage_file.with_name(config.storage_file.name + ".allowance"))
     budget = SharedBudget(cell, DailyLimits(calls=config.model_daily_calls, tokens=config.model_daily_tokens))
     return Engine(
         store,
         shop,
         model=model,
         budget=budget,
-        holdout=Holdout(percent=config.holdout_percent),
+        epochs=epochs,
         clock=clock,
         cool_down_s=config.model_cool_down,
     )

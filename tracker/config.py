@@ -6,8 +6,10 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
 
 
 class ConfigError(Exception):
@@ -37,6 +39,16 @@ def _whole_number(least: int, most: int) -> Callable[[str], int]:
         return int(value)
 
     return parse
+
+
+def _database_url(value: str) -> str:
+    if not re.fullmatch(r"postgres(ql)?://\S+", value):
+        raise ValueError("an address like postgresql://user:password@host/name")
+    if find_spec("psycopg") is None:
+        raise ValueError(
+            "left empty until its driver is installed: pip install --require-hashes -r requirements-postgres.txt"
+        )
+    return value
 
 
 _ORIGIN = re.compile(r"https?://(\*\.)?[A-Za-z0-9._-]+(:[0-9]{1,5})?")
@@ -94,6 +106,14 @@ def _url(value: str) -> str:
     return value
 
 
+def _passwords(url: str) -> set[str]:
+    """Return the password of an address, as it is written there and as it is."""
+    parts = urlsplit(url)
+    written = {parts.password or "", *parse_qs(parts.query).get("password", [])}
+    # Shorter ones would remove ordinary words; the address as a whole is removed all the same.
+    return {text for password in written for text in (password, unquote(password)) if len(text) >= 6}
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """An environment variable: its name, the function that parses its text, and its description for an owner."""
@@ -121,6 +141,20 @@ class Config:
         Path("tracker_storage.json"),
         "The JSON file in which sessions are stored. On Render, put it on a mounted disk.",
     )
+    database_url: str = _setting(
+        "DATABASE_URL",
+        _database_url,
+        "",
+        "The address of a PostgreSQL database in which sessions are stored instead, for several machines or a host"
+        " without a disk; see docs/scale.md. Empty: the session file.",
+    )
+    database_connections: int = _setting(
+        "DATABASE_CONNECTIONS",
+        _whole_number(1, 1000),
+        8,
+        "The most connections of one process to that database. Machines x processes x this number must stay below"
+        " the server's own limit.",
+    )
     allowed_origins: tuple[str, ...] = _setting(
         "ALLOWED_ORIGINS",
         _origins,
@@ -132,7 +166,8 @@ class Config:
         "ADMIN_TOKEN",
         _token,
         "",
-        "The owner's password for /sessions: a random text of at least 16 characters. Empty: /sessions is closed.",
+        "The owner's password for the pages and for /sessions: a random text of at least 16 characters. Empty: all of"
+        " them are closed.",
     )
     shopify_webhook_secret: tuple[str, ...] = _setting(
         "SHOPIFY_WEBHOOK_SECRET",
@@ -166,8 +201,9 @@ class Config:
     holdout_percent: float = _setting(
         "HOLDOUT_PERCENT",
         _percent,
-        0.0,
-        "The percentage of sessions that never see a popup, as a control group for the others.",
+        20.0,
+        "The percentage of browsers that are shown no popup, so that you can see whether popups sell. 0: none, and"
+        " nobody can tell. Another value begins the comparison anew. A demo shop holds nobody back.",
     )
     model_daily_calls: int = _setting(
         "MODEL_DAILY_CALLS", _whole_number(0, 10_000_000), 1000, "The most questions to the model a day (UTC)."
@@ -189,7 +225,7 @@ class Config:
         "MODEL_CALLS_AT_ONCE",
         _whole_number(1, 1000),
         16,
-        "The most questions to the model that one process has open at the same time; keep it below its 24 threads.",
+        "The most questions to the model that one process has open at the same time.",
     )
     storefront_script: str = _setting(
         "STOREFRONT_SCRIPT",
@@ -208,6 +244,15 @@ class Config:
         _whole_number(0, 10),
         0,
         "The number of proxies in front of the service whose X-Forwarded-... headers are trusted.",
+    )
+    request_timeout: int = _setting(
+        "REQUEST_TIMEOUT",
+        _whole_number(1, 600),
+        20,
+        "The seconds that a request may take to arrive, headers and body together, from its first byte on.",
+    )
+    send_timeout: int = _setting(
+        "SEND_TIMEOUT", _whole_number(1, 600), 20, "The seconds that a client may take to read an answer."
     )
     log_level: str = _setting(
         "LOG_LEVEL", _log_level, "INFO", "The least severe level that is logged: DEBUG, INFO, WARNING or ERROR."
@@ -229,9 +274,20 @@ class Config:
     )
 
     @property
+    def storage_url(self) -> str:
+        """Where sessions are kept: the database's address, or that of the session file."""
+        return self.database_url or f"file:{self.storage_file}"
+
+    @property
     def secrets(self) -> tuple[str, ...]:
-        """The values that no line of a log may hold."""
-        return (self.groq_api_key, self.admin_token, *self.shopify_webhook_secret)
+        """The texts that no log may hold."""
+        return (
+            self.groq_api_key,
+            self.admin_token,
+            *self.shopify_webhook_secret,
+            self.database_url,
+            *_passwords(self.database_url),
+        )
 
     def __repr__(self) -> str:
         """Return a text without any value, so that a configuration in a log or a trace reveals no key."""

@@ -99,6 +99,17 @@ def session_of(page: Page) -> str:
     return found
 
 
+def pass_time(page: Page, key: str, ms: int) -> None:
+    """Move a moment that the session in this page's storage remembers this far into the past."""
+    page.evaluate(
+        """([key, ms]) => {
+          const found = JSON.parse(localStorage.shopSignals);
+          localStorage.shopSignals = JSON.stringify({ ...found, [key]: found[key] - ms });
+        }""",
+        [key, ms],
+    )
+
+
 def done(record: dict[str, Any] | None) -> list[tuple[str, str, str]]:
     """Return (page, type, target) of every event of a record, in order of time; a view has its `nav` as the target."""
     events = [(page, event) for page, events in (record or {"events": {}})["events"].items() for event in events]

@@ -87,6 +87,7 @@ def test_a_visit_from_the_first_page_to_the_purchase(
         ("/collections/all", "view", ""),
         ("/collections/all", "click", "a.card"),
         ("/products/stone-teapot", "view", ""),
+        ("/products/stone-teapot", "quantity_change", "input[quantity]"),
         ("/products/stone-teapot", "click", "#add-to-cart"),
         ("/products/stone-teapot", "add_to_cart", ""),
         ("/products/stone-teapot", "click", "#drawer-cart"),

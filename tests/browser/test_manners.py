@@ -24,9 +24,11 @@ def test_requests_need_no_preflight_and_carry_no_credentials(
 ) -> None:
     context.add_cookies([{"name": "secret", "value": "cookie", "url": link.url}])
     shop.head = CART
+    shop.items = 1
     page.goto(shop.url)
     page.click("#one")
     session = session_of(page)
+    page.wait_for_function("JSON.parse(localStorage.shopSignals).items === 1")
     clock.run(20_000)
     wait_until(lambda: link.count("POST", "/askai") > 0, "the script asked")
     stored(session, ("/", "view", ""), ("/", "click", "#one"))
@@ -165,12 +167,17 @@ def test_events_and_popup_under_a_strict_content_security_policy(
         " require-trusted-types-for 'script'"
     }
     page.route("**/askai", lambda route: route.fulfill(json=DECISION, headers={"Access-Control-Allow-Origin": "*"}))
-    page.goto(shop.url)
+    page.goto(f"{shop.url}/pages/help")
     page.click("#one")
     clock.run(20_000)
     page.wait_for_selector("storefront-popup >> #card")
 
-    stored(session_of(page), ("/", "view", ""), ("/", "click", "#one"), ("/", "popup_shown", ""))
+    stored(
+        session_of(page),
+        ("/pages/help", "view", ""),
+        ("/pages/help", "click", "#one"),
+        ("/pages/help", "popup_shown", ""),
+    )
     assert page.locator("#card").evaluate("(card) => getComputedStyle(card).position") == "relative", (
         "the popup has its style"
     )

@@ -7,7 +7,7 @@ from playwright.sync_api import BrowserContext, Page
 from testing.faults.weak_link import WeakLink
 from testing.gunicorn_server import GunicornServer, wait_until
 from testing.plain_shop import PlainShop
-from tests.browser.conftest import Clock, Console, WaitForRecord, session_of
+from tests.browser.conftest import Clock, Console, WaitForRecord, pass_time, session_of
 
 MINUTE = 60_000
 SCROLL = """(y) => new Promise((done) => {
@@ -18,23 +18,12 @@ SHOPIFY = """<script>window.Shopify = { customerPrivacy: {
   analyticsProcessingAllowed: () => true, marketingAllowed: () => true } };</script>"""
 
 
-def age(page: Page, key: str, ms: int) -> None:
-    """Move a moment that the session remembers this far into the past."""
-    page.evaluate(
-        """([key, ms]) => {
-          const found = JSON.parse(localStorage.shopSignals);
-          localStorage.shopSignals = JSON.stringify({ ...found, [key]: found[key] - ms });
-        }""",
-        [key, ms],
-    )
-
-
 def test_a_session_goes_on_after_29_minutes_without_an_event(
     page: Page, clock: Clock, shop: PlainShop, stored: WaitForRecord
 ) -> None:
     page.goto(shop.url)
     session = session_of(page)
-    age(page, "last", 29 * MINUTE)
+    pass_time(page, "last", 29 * MINUTE)
     page.click("#one")
 
     stored(session, ("/", "view", ""), ("/", "click", "#one"))
@@ -46,7 +35,7 @@ def test_after_31_minutes_a_new_session_begins_with_a_view(
     page.goto(shop.url)
     first = session_of(page)
     stored(first, ("/", "view", ""))
-    age(page, "last", 31 * MINUTE)
+    pass_time(page, "last", 31 * MINUTE)
     page.click("#one")
     second = session_of(page)
 
@@ -59,7 +48,7 @@ def test_after_31_minutes_a_new_session_begins_with_a_view(
 def test_after_a_day_a_new_session_begins(page: Page, shop: PlainShop) -> None:
     page.goto(shop.url)
     first = session_of(page)
-    age(page, "start", 24 * 60 * MINUTE)
+    pass_time(page, "start", 24 * 60 * MINUTE)
     page.goto(f"{shop.url}/products/next")
 
     assert session_of(page) != first
@@ -71,7 +60,7 @@ def test_leaving_a_page_after_a_long_while_begins_no_session(
     page.goto(shop.url)
     first = session_of(page)
     stored(first, ("/", "view", ""))
-    age(page, "last", 40 * MINUTE)
+    pass_time(page, "last", 40 * MINUTE)
     before = link.count("POST", "/ingest")
     page.goto("about:blank")
     wait_until(lambda: link.count("POST", "/ingest") > before, "the script reports that the page is left")

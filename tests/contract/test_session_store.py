@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import threading
 import time
+import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
+from typing import Any
 
+import psycopg
 import pytest
 
 from testing.shoppers import NOON, adds, names, session
 from tracker.sessions.model import ShopperSession
 from tracker.sessions.store import SessionStore, StoreClosedError
+from tracker.storage import open_store as open_store_at
 from tracker.storage.json_file import JsonFileStore
 from tracker.storage.memory import MemoryStore
 
@@ -25,12 +29,13 @@ OpenStore = Callable[[], SessionStore]
 
 @dataclass(frozen=True)
 class Adapter:
-    """A store, and how a test looks behind its port."""
+    """A store, and how a test looks behind its port. What is kept stands in a folder, or at an address."""
 
-    open: Callable[[Path], SessionStore]
-    """Opens one on what is kept in the folder."""
-    kept_after_deletion: Callable[[Path], bytes]
+    open: Callable[[Any], SessionStore]
+    """Opens one on what is kept there."""
+    kept_after_deletion: Callable[[Any], bytes]
     """Everything that is kept there, as bytes, once the time is over that it takes to remove what was deleted."""
+    in_database: bool = False
 
 
 def swept_files(folder: Path) -> bytes:
@@ -41,6 +46,26 @@ def swept_files(folder: Path) -> bytes:
         time.sleep(0.01)
     return b"".join(file.read_bytes() for file in folder.rglob("*") if file.is_file())
 
+
+def swept_rows(url: str) -> bytes:
+    """Return all that the pages of table and index hold, once the server has cleaned them; records decompressed."""
+    patience = time.monotonic() + 60
+    with psycopg.connect(url, autocommit=True) as server:
+        while True:
+            # Rows that a transaction of another test might still see stay a little longer.
+            server.execute("VACUUM session")
+            rows = [zlib.decompress(record) for (record,) in server.execute("SELECT record FROM session")]
+            pages = [data for (data,) in server.execute(HEAP_ITEMS)]
+            if len(pages) == len(rows):
+                return b"".join([*rows, *pages, *(bytes.fromhex(data) for (data,) in server.execute(INDEX_ITEMS))])
+            assert time.monotonic() < patience
+            time.sleep(0.01)
+
+
+HEAP_ITEMS = """SELECT t_data FROM generate_series(0, pg_relation_size('session') / 8192 - 1) page,
+    public.heap_page_items(public.get_raw_page('session', page::int)) WHERE t_data IS NOT NULL"""
+INDEX_ITEMS = """SELECT data FROM generate_series(1, pg_relation_size('session_pkey') / 8192 - 1) page,
+    public.bt_page_items('session_pkey', page::int) WHERE NOT coalesce(dead, false)"""
 
 IN_MEMORY: defaultdict[Path, MemoryStore] = defaultdict(MemoryStore)
 """What the stores in memory of a test share, by its folder."""
@@ -53,6 +78,7 @@ ADAPTERS = {
     "memory": Adapter(
         lambda folder: IN_MEMORY[folder].opened_again(), lambda folder: IN_MEMORY[folder].content().encode()
     ),
+    "postgres": Adapter(open_store_at, swept_rows, in_database=True),
 }
 
 ANNA, BERT, CORA = "anna-0001", "bert-0002", "cora-0003"
@@ -76,11 +102,16 @@ def adapter(request: pytest.FixtureRequest) -> Adapter:
 
 
 @pytest.fixture
-def open_store(adapter: Adapter, tmp_path: Path) -> Iterator[OpenStore]:
+def place(adapter: Adapter, request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    return str(request.getfixturevalue("database_url")) if adapter.in_database else tmp_path
+
+
+@pytest.fixture
+def open_store(adapter: Adapter, place: Path | str) -> Iterator[OpenStore]:
     opened: list[SessionStore] = []
 
     def open_one() -> SessionStore:
-        opened.append(adapter.open(tmp_path))
+        opened.append(adapter.open(place))
         return opened[-1]
 
     yield open_one
@@ -255,14 +286,14 @@ def test_a_deleted_session_is_gone_for_everyone(open_store: OpenStore) -> None:
     assert other.delete(ANNA) is False
 
 
-def test_deleting_leaves_no_trace_of_the_session(open_store: OpenStore, adapter: Adapter, tmp_path: Path) -> None:
+def test_deleting_leaves_no_trace_of_the_session(open_store: OpenStore, adapter: Adapter, place: Path | str) -> None:
     store = open_store()
     for number in range(5):
         store.update(ANNA, adds(ANNA, f"planted-{number}"))
         store.update(BERT, adds(BERT, f"other-{number}"))
     assert store.delete(ANNA)
     assert ids(store) == ids(open_store()) == [BERT]
-    left = adapter.kept_after_deletion(tmp_path)
+    left = adapter.kept_after_deletion(place)
     assert b"planted" not in left
     assert ANNA.encode() not in left
     assert names(store.get(BERT)) == {f"other-{number}": 1 for number in range(5)}
@@ -355,7 +386,7 @@ def test_iterating_goes_on_beside_writes_and_deletions(store: SessionStore) -> N
 
 
 def test_pruning_removes_exactly_what_is_older_than_the_cutoff(
-    open_store: OpenStore, adapter: Adapter, tmp_path: Path
+    open_store: OpenStore, adapter: Adapter, place: Path | str
 ) -> None:
     store = open_store()
     put(store, *(session(f"shopper-{number}", f"event-{number}", at=NOON + number) for number in range(10)))
@@ -364,7 +395,7 @@ def test_pruning_removes_exactly_what_is_older_than_the_cutoff(
     assert ids(store) == ids(open_store()) == [f"shopper-{number}" for number in range(9, 3, -1)]
     assert seen == sorted(seen)
     assert all(done <= of for done, of in seen)
-    assert b"event-3" not in adapter.kept_after_deletion(tmp_path)
+    assert b"event-3" not in adapter.kept_after_deletion(place)
     assert store.prune(NOON + 4) == 0
 
 

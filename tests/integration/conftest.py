@@ -17,13 +17,20 @@ from tracker.app import create_app, now_ms
 from tracker.config import Config
 
 ADMIN_TOKEN = "the-owner's-token-of-the-tests"
+FROM_OWN_PAGE = {"Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}
+"""What a browser sends with a form of the service's own page, to the test client's address."""
 
 
 class StartServer(Protocol):
     """Starts a server that ends with the test; see GunicornServer for the arguments."""
 
     def __call__(
-        self, *, workers: int = 2, env: dict[str, str] | None = None, args: tuple[str, ...] = ()
+        self,
+        *,
+        workers: int = 2,
+        env: dict[str, str] | None = None,
+        args: tuple[str, ...] = (),
+        open_files: int | None = None,
     ) -> GunicornServer: ...
 
 
@@ -34,11 +41,17 @@ MakeApp = Callable[..., Flask]
 def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServer]:
     with contextlib.ExitStack() as servers:
 
-        def start(*, workers: int = 2, env: dict[str, str] | None = None, args: tuple[str, ...] = ()) -> GunicornServer:
-            folder = tmp_path_factory.mktemp("server")
-            return servers.enter_context(GunicornServer(folder, workers=workers, env=env, args=args))
+        def start(**how: Any) -> GunicornServer:
+            return servers.enter_context(GunicornServer(tmp_path_factory.mktemp("server"), **how))
 
         yield start
+
+
+def signed_in(app: Flask) -> FlaskClient:
+    """Return a client in which the owner has signed in."""
+    client = app.test_client()
+    assert client.post("/login", data={"token": ADMIN_TOKEN}, headers=FROM_OWN_PAGE).status_code == 303
+    return client
 
 
 @pytest.fixture(scope="module")
@@ -60,10 +73,14 @@ def _logging_as_it_was() -> Iterator[None]:
 
 @pytest.fixture
 def make_app(tmp_path: Path) -> MakeApp:
-    """Returns the application in this process; the arguments are fields of Config, `store`, `engine` and `clock`."""
+    """Returns the application in this process; the arguments are fields of Config, `store`, `engine` and `clock`.
+
+    Nobody is held out, so that every visit may get its popup.
+    """
 
     def make(*, store: Any = None, engine: Any = None, clock: Any = now_ms, **settings: Any) -> Flask:
-        config = Config(**{"storage_file": tmp_path / "sessions.json", "admin_token": ADMIN_TOKEN, **settings})
+        ours = {"storage_file": tmp_path / "sessions.json", "admin_token": ADMIN_TOKEN, "holdout_percent": 0.0}
+        config = Config(**{**ours, **settings})
         return create_app(config, store=store, engine=engine, clock=clock)
 
     return make

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from flask import Flask
@@ -28,6 +28,7 @@ from tracker.sessions.store import (
     StoreFullError,
 )
 from tracker.storage.json_file import JsonFileStore
+from tracker.web.routes import Callers, Route
 
 SESSION = "af4bac4d-077a-4756-91d0-fa2570fd206f"
 OWNER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
@@ -166,10 +167,14 @@ def test_an_unexpected_failure_answers_500_without_details(
     assert reply.headers["X-Request-Id"]
 
 
-def concrete(app: Flask) -> list[tuple[str, set[str]]]:
-    """Every address of the application with its methods, and values for the names in its path."""
-    fill = {"session_id": SESSION, "name": "swagger-ui.css"}
-    rules = [(re.sub(r"<(?:\w+:)?(\w+)>", lambda m: fill[m[1]], rule.rule), rule) for rule in app.url_map.iter_rules()]
+def concrete(app: Flask, *callers: Callers) -> list[tuple[str, set[str]]]:
+    """Every address of the application with its methods, and values for the names in its path.
+
+    `callers`: only the addresses that are open to these.
+    """
+    fill = {"session_id": SESSION, "name": "swagger-ui.css", "message_id": "help", "number": "1"}
+    chosen = [rule for rule in app.url_map.iter_rules() if not callers or cast(Route, rule).callers in callers]
+    rules = [(re.sub(r"<(?:\w+:)?(\w+)>", lambda m: fill[m[1]], rule.rule), rule) for rule in chosen]
     return [(path, set(rule.methods or ())) for path, rule in rules]
 
 
@@ -191,11 +196,13 @@ def test_security_headers_are_on_every_answer_of_every_route(make_app: MakeApp) 
     app = make_app()
     client = app.test_client()
     seen = 0
+    pages = {path for path, _methods in concrete(app, Callers.OWNERS_BROWSER, Callers.OWN_PAGES)}
     for path, methods in [*concrete(app), ("/nothing", {"GET"})]:
         for method in methods | {"PATCH"}:
             for headers in ({}, OWNER):
                 reply = client.open(path, method=method, headers=headers)
-                for name, value in SECURITY_HEADERS.items():
+                own = {"Referrer-Policy": "same-origin"} if path in pages and method != "PATCH" else {}
+                for name, value in {**SECURITY_HEADERS, **own}.items():
                     assert reply.headers[name].startswith(value), (method, path, name)
                 assert reply.headers["Cache-Control"]
                 assert "Set-Cookie" not in reply.headers

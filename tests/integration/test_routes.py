@@ -14,7 +14,7 @@ from flask import Blueprint, Flask, request
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
-from tests.integration.conftest import ADMIN_TOKEN, MakeApp
+from tests.integration.conftest import ADMIN_TOKEN, FROM_OWN_PAGE, MakeApp, signed_in
 from tracker.web.operations import operation_of
 from tracker.web.routes import Callers, Route, Service
 from tracker.web.signatures import signature
@@ -29,6 +29,8 @@ VALUES = {
     "name": "swagger-ui.css",
     "handle": "ash-vase",
     "filename": "shop.css",
+    "message_id": "help",
+    "number": "1",
 }
 """A value for each name in a route's path."""
 
@@ -138,6 +140,54 @@ def test_a_route_for_webhooks_without_a_limit_cannot_be_registered(app: Flask) -
         Route("/hook", callers=Callers.WEBHOOK)
 
 
+def test_a_page_of_the_owner_leads_to_the_login_and_opens_after_it(app: Flask) -> None:
+    client, owner = app.test_client(), signed_in(app)
+    for _route, method, path in calls(app, Callers.OWNERS_BROWSER):
+        for headers in (FROM_OWN_PAGE, {**FROM_OWN_PAGE, **OWNER}):
+            reply = client.open(path, method=method, headers=headers)
+            assert (reply.status_code, reply.headers["Location"].partition("?")[0]) == (303, "/login"), (method, path)
+        reply = owner.open(path, method=method, headers=FROM_OWN_PAGE)
+        assert reply.headers.get("Location", "").partition("?")[0] != "/login", (method, path)
+        assert reply.status_code not in {401, 403, 500}, (method, path)
+        assert cors_headers(owner.open(path, method=method, headers={"Origin": ALLOWED})) == [], (method, path)
+
+
+FOREIGN_PAGES = [
+    {},
+    {"Origin": "http://localhost"},
+    {"Sec-Fetch-Site": "same-origin"},
+    {"Origin": "null", "Sec-Fetch-Site": "same-origin"},
+    {"Origin": "http://localhost", "Sec-Fetch-Site": "same-site"},
+    {"Origin": "http://localhost", "Sec-Fetch-Site": "cross-site"},
+    {"Origin": "http://localhost", "Sec-Fetch-Site": "none"},
+    {"Origin": "https://localhost", "Sec-Fetch-Site": "same-origin"},
+    {"Origin": "http://localhost:81", "Sec-Fetch-Site": "same-origin"},
+    {"Origin": ALLOWED, "Sec-Fetch-Site": "cross-site"},
+    {"Origin": FOREIGN, "Sec-Fetch-Site": "cross-site"},
+]
+
+
+def test_another_site_cannot_post_to_a_page_of_the_owner_even_with_the_cookie(app: Flask) -> None:
+    owner, seen = signed_in(app), 0
+    for _route, method, path in calls(app, Callers.OWNERS_BROWSER, Callers.OWN_PAGES):
+        if method not in {"GET", "HEAD"}:
+            for headers in FOREIGN_PAGES:
+                reply = owner.open(path, method=method, data={"token": ADMIN_TOKEN}, headers=headers)
+                assert reply.status_code == 403, (method, path, headers)
+                assert "foreign_page" in reply.text
+                assert "Set-Cookie" not in reply.headers
+                seen += 1
+    assert seen > len(FOREIGN_PAGES)
+
+
+def test_where_a_browser_does_not_say_whose_page_it_was_the_origin_counts(app: Flask) -> None:
+    # Browsers leave Sec-Fetch-Site out on plain HTTP to another machine.
+    client, base = app.test_client(), "http://shop-box.lan:8000"
+    for origin, status in ((base, 303), ("http://evil.example", 403)):
+        reply = client.post("/login", data={"token": ADMIN_TOKEN}, headers={"Origin": origin}, base_url=base)
+        assert reply.status_code == status
+
+
 def test_a_route_for_anyone_asks_for_nothing_and_lets_no_other_site_read(app: Flask) -> None:
     client = app.test_client()
     for _route, method, path in calls(app, Callers.ANYONE):
@@ -149,10 +199,13 @@ def test_a_route_for_anyone_asks_for_nothing_and_lets_no_other_site_read(app: Fl
 
 
 def test_a_route_reads_a_body_only_up_to_the_limit_that_it_declares(app: Flask) -> None:
-    client = app.test_client()
+    client = signed_in(app)
     for route, method, path in calls(app, *Callers):
+        if path == "/logout":
+            continue  # the last call of a signed-in client
         limit = app.config[route.body_limit] if route.body_limit is not None else BODY_LIMIT
-        reply = client.open(path, method=method, data=b" " * (limit + 2), headers=OWNER)
+        own = FROM_OWN_PAGE if route.callers in {Callers.OWNERS_BROWSER, Callers.OWN_PAGES} else {}
+        reply = client.open(path, method=method, data=b" " * (limit + 2), headers={**OWNER, **own})
         assert (reply.status_code == 413) == (route.body_limit is not None), (method, path)
         reply.close()
 

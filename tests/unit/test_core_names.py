@@ -19,8 +19,8 @@ LIBRARIES = {
     found[1]
     for line in (ROOT / "requirements.txt").read_text("utf-8").splitlines()
     if (found := re.match(r"([A-Za-z0-9_.-]+)==", line))
-} - {"orjson"}
-"""All but the one library that the core itself needs: records are JSON."""
+} - {"orjson", "gevent", "greenlet"}
+"""All but what the core itself needs: records are JSON, and blocking calls have to know who schedules."""
 
 ORDINARY_WORDS = {"decisions", "web", "click"}
 """Names that are also a key of a record or a kind of event: they are looked for after `tracker.` and `import` only."""

@@ -6,14 +6,16 @@ import ast
 import logging
 import os
 import re
+import resource
 import runpy
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from gunicorn.config import KNOWN_SETTINGS, Config
+
+from tracker.durable import blocking
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL_DEADLINE = 5
@@ -55,20 +57,38 @@ def test_gunicorn_accepts_every_value(conf: Path) -> None:
             settings.set(name, value)
 
     assert settings.address == [("127.0.0.1", 8000)]
-    assert settings.worker_class.__name__ == "ThreadWorker"
+    assert settings.worker_class.__name__ == "ServiceWorker"
     assert settings.forwarded_allow_ips == []
 
 
-def test_worker_class_threads_and_sockets_have_their_required_values(conf: Path) -> None:
+def test_worker_class_and_sockets_have_their_required_values(conf: Path) -> None:
     values = load(conf)
 
-    assert values["worker_class"] == "gthread"
-    assert values["threads"] > 16, "16 threads may wait for the model; ingest needs the others"
-    assert values["reuse_port"] is (sys.platform == "linux")
+    assert values["worker_class"] == "tracker.serving.worker.ServiceWorker"
+    assert values["reuse_port"] is False, "a reload would reset those who wait in the queue of the worker that ends"
     assert values["keepalive"] == 5
     assert values["control_socket_disable"] is True
     assert values["worker_tmp_dir"] == ("/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
     assert "preload_app" not in values
+
+
+@pytest.mark.parametrize(("descriptors", "connections"), [(20_000, 4000), (1024, 896), (100, 16)])
+def test_the_number_of_connections_follows_from_the_limit_of_descriptors(
+    conf: Path, descriptors: int, connections: int
+) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(descriptors, hard), hard))
+    try:
+        assert load(conf)["worker_connections"] == min(connections, max(16, hard - 128))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_only_gunicorn_itself_is_patched_by_gevent(conf: Path) -> None:
+    """The tests read the file as well, and go on with threads."""
+    load(conf)
+
+    assert not blocking.uses_greenlets()
 
 
 def test_a_shutdown_waits_longer_than_the_model_deadline_and_less_than_ten_seconds(conf: Path) -> None:

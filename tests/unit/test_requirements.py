@@ -1,4 +1,4 @@
-"""requirements.txt and requirements-dev.txt belong to pyproject.toml, whose own paths exist. No registry is asked."""
+"""The three files of requirements belong to pyproject.toml, whose own paths exist. No registry is asked."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ast
 import re
 import sys
 import tomllib
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import packages_distributions
@@ -18,7 +19,9 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-LOCKS = ("requirements.txt", "requirements-dev.txt")
+LOCKS = ("requirements.txt", "requirements-postgres.txt", "requirements-dev.txt")
+EXTRAS = {"requirements-postgres.txt": ("tracker/storage/postgres/", "postgres")}
+"""Lock of an extra -> the folder whose modules may import what it pins, and the extra's name."""
 BUILD_TOOLS = {"tracker/storefront/build.py"}
 """Modules that only developers run: what they import is in the `build` group."""
 TYPES_ONLY = "_typeshed"
@@ -54,8 +57,10 @@ def requirements_of(group: str) -> Iterator[Requirement]:
 
 def declared(lock: str) -> dict[str, Requirement]:
     """Return what pyproject.toml asks for in this lock, by package name."""
-    project: list[str] = PYPROJECT["project"]["dependencies"]
-    asked = map(Requirement, project) if lock == "requirements.txt" else requirements_of("dev")
+    project: list[str] = list(PYPROJECT["project"]["dependencies"])
+    if lock in EXTRAS:
+        project += PYPROJECT["project"]["optional-dependencies"][EXTRAS[lock][1]]
+    asked = requirements_of("dev") if lock == "requirements-dev.txt" else map(Requirement, project)
     return {canonicalize_name(one.name): one for one in asked}
 
 
@@ -83,10 +88,13 @@ def test_lock_names_no_registry_and_no_path_of_a_machine(lock: str) -> None:
     assert re.findall(r"://|^-.*|\B/\w+", text, re.MULTILINE) == []
 
 
-def test_both_locks_pin_the_same_versions() -> None:
-    service, tools = (read_lock(lock) for lock in LOCKS)
+def test_all_locks_pin_the_same_versions() -> None:
+    pinned: dict[str, set[str]] = defaultdict(set)
+    for lock in LOCKS:
+        for name, pin in read_lock(lock).items():
+            pinned[name].add(pin.version)
 
-    assert {name for name in service.keys() & tools.keys() if service[name].version != tools[name].version} == set()
+    assert {name: versions for name, versions in pinned.items() if len(versions) > 1} == {}
 
 
 def test_every_group_is_part_of_dev() -> None:
@@ -121,15 +129,21 @@ def third_party_imports(path: Path) -> set[str]:
 
 
 def test_the_service_imports_only_what_its_own_lock_pins() -> None:
-    pins = read_lock("requirements.txt")
+    extras = {folder: read_lock(lock) for lock, (folder, _extra) in EXTRAS.items()}
+    service = read_lock("requirements.txt")
     distributions = packages_distributions()
+
+    def pins_for(path: Path) -> dict[str, Pin]:
+        place = str(path.relative_to(ROOT))
+        return next((pins for folder, pins in extras.items() if place.startswith(folder)), service)
+
     modules = [ROOT / "wsgi.py", ROOT / "gunicorn.conf.py", *(ROOT / "tracker").rglob("*.py")]
     missing = {
         f"{path.relative_to(ROOT)}: {name}"
         for path in modules
         if str(path.relative_to(ROOT)) not in BUILD_TOOLS
         for name in third_party_imports(path)
-        if not any(canonicalize_name(one) in pins for one in distributions.get(name, ()))
+        if not any(canonicalize_name(one) in pins_for(path) for one in distributions.get(name, ()))
     }
 
     assert missing == set()

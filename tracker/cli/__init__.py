@@ -3,6 +3,7 @@
 terminal.py    output for people and for machines, and failures as one line
 sessions.py    flask sessions: list, show, delete, prune, repair, compact
 moving.py      flask sessions export and import
+databases.py   flask sessions migrate and copy
 importing.py   the files that `flask sessions import` reads
 ask.py         flask ask
 shop.py        flask shop check
@@ -14,28 +15,31 @@ simulate.py    flask simulate
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from flask import Flask
 
 from tracker.cli.ask import ask_command
 from tracker.cli.backtest import backtest_command, former_backtest_command
+from tracker.cli.databases import add_copy, add_migrate
 from tracker.cli.explain import explain_command
 from tracker.cli.rehearse import add_rehearse
 from tracker.cli.sessions import sessions_group
 from tracker.cli.shop import shop_group
 from tracker.cli.simulate import simulate_command
+from tracker.config import Config
 from tracker.decisions.engine import Engine
 from tracker.sessions.merge import SessionLimits
 from tracker.sessions.store import SessionStore
 
 
-def register_commands(app: Flask, store: SessionStore, engine: Engine, limits: SessionLimits, shop_file: Path) -> None:
+def register_commands(app: Flask, store: SessionStore, engine: Engine, limits: SessionLimits, config: Config) -> None:
     """Add the commands to the flask command line."""
-    app.cli.add_command(sessions_group(store, limits))
+    sessions = sessions_group(store, limits)
+    add_migrate(sessions, config)
+    add_copy(sessions)
+    app.cli.add_command(sessions)
     app.cli.add_command(ask_command(store, engine))
-    shop = shop_group(shop_file)
-    add_rehearse(shop, shop_file, engine)
+    shop = shop_group(config.shop_file)
+    add_rehearse(shop, config.shop_file, engine)
     app.cli.add_command(shop)
     app.cli.add_command(explain_command(store))
     app.cli.add_command(backtest_command(store, engine))

@@ -28,8 +28,7 @@ class SingleFlight:
     def __init__(self, store: SessionStore, clock: Callable[[], int], *, lease_s: float, waits_at_once: int) -> None:
         """`lease_s`: a claim ends by itself after it, because its worker may die.
 
-        At most `waits_at_once` questions of this process wait: together with the calls to the model they must leave
-        threads for other requests.
+        At most `waits_at_once` questions of this process wait: each looks into the store ten times a second.
         """
         self._store = store
         self._clock = clock

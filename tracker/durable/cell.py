@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
+from tracker.durable import blocking
 from tracker.durable.lock import FileLock, LockBusyError
 
 CellChange: TypeAlias = Callable[[bytes | None], bytes]
@@ -84,7 +85,7 @@ class FileCell:
             try:
                 if os.write(fd, value) != len(value):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-                os.fdatasync(fd)
+                blocking.flush(fd)
             finally:
                 os.close(fd)
             new.replace(self._path)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tracker.durable import blocking
 from tracker.durable.fork import reset_after_fork
 
 _FIRST_PAUSE = 0.000_05
@@ -35,7 +36,7 @@ def take(fd: int, until: float) -> None:
         except BlockingIOError:
             if time.monotonic() >= until:
                 raise LockBusyError("another process holds the lock") from None
-        time.sleep(pause)
+        blocking.pause(pause)
         pause = min(pause * 2, _LONGEST_PAUSE)
 
 

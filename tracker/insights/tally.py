@@ -113,7 +113,7 @@ def tally(session: ShopperSession, zone: tzinfo) -> Tally:
     return Tally(
         form=FORM,
         day=_day(session, zone),
-        lot=lot_of(session),
+        lot=lot_of(session) if offer is None else offer.lot,
         marks=_marks(session, types, offer, bool(bought)),
         epoch=offer.epoch if offer is not None else session.offered,
         sales=_sales(session, offer, bought),

@@ -37,7 +37,7 @@ class GroqClient:
     """
 
     def __init__(self, api_key: str, base_url: str, model: str, *, max_calls: int = 16) -> None:
-        """`max_calls`: calls at once in this process; keep it below the number of request threads.
+        """`max_calls`: calls at once in this process.
 
         Raises ValueError for an empty key, which the SDK would send.
         """

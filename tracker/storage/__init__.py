@@ -1,1 +1,58 @@
-"""The adapters of the ports: where sessions are kept. Known to tracker.app and the commands alone."""
+"""The adapters of the ports: where sessions are kept. Known to tracker.app and the commands alone.
+
+A place has an address: `file:PATH`, a session file with the files beside it, or `postgresql://...`, a database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tracker.durable.cell import Cell, FileCell
+from tracker.sessions.store import SessionStore
+from tracker.storage.json_file import JsonFileStore
+
+POOL_SIZE = 8
+"""Connections of one process to a database, where no other number is set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """What one place keeps: the sessions, and small values by name."""
+
+    sessions: SessionStore
+    cell: Callable[[str], Cell]
+    """Returns the cell of this name; processes and machines that name it share it."""
+
+
+def is_database(url: str) -> bool:
+    """Return whether the address is one of a PostgreSQL database."""
+    return url.startswith(("postgresql://", "postgres://"))
+
+
+def open_storage(url: str, pool_size: int = POOL_SIZE) -> Storage:
+    """Return what is kept at an address. Opens nothing yet. Raises ConfigError for an address that is none."""
+    if is_database(url):
+        # Loaded only where it is used: the driver is an extra.
+        from tracker.storage.postgres import postgres_storage  # noqa: PLC0415
+
+        database_sessions, database_cell = postgres_storage(url, pool_size)
+        return Storage(database_sessions, database_cell)
+    path = Path(url.removeprefix("file:")).expanduser()
+    return Storage(JsonFileStore(path), lambda name: FileCell(path.with_name(f"{path.name}.{name}")))
+
+
+def open_store(url: str, pool_size: int = POOL_SIZE) -> SessionStore:
+    """Return the store of the sessions at an address; see `open_storage`."""
+    return open_storage(url, pool_size).sessions
+
+
+def migrate(url: str) -> list[int]:
+    """Make the tables of a database, or bring them up to this version; return the numbers of the files applied.
+
+    Raises StoreError; the database is then as it was.
+    """
+    from tracker.storage.postgres.schema import migrate_or_explain  # noqa: PLC0415  as above
+
+    return migrate_or_explain(url)

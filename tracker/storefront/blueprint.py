@@ -1,4 +1,4 @@
-"""GET /storefront.js and /storefront-pixel.js: the files that a shop loads from this service."""
+"""GET /storefront.js, /storefront-popup.js and /storefront-pixel.js: what a shop loads from this service."""
 
 from __future__ import annotations
 
@@ -43,17 +43,24 @@ def storefront_script() -> ServedFile:
 
 
 def storefront_blueprint(script_name: str, script: ServedFile) -> Blueprint:
-    """Make the blueprint that serves the script as `script_name`, and the pixel as `<name>-pixel.js`."""
+    """Make the blueprint that serves the script as `script_name`.
+
+    The module that draws popups and the pixel stand beside it, as `<name>-popup.js` and `<name>-pixel.js`.
+    """
     blueprint = Blueprint("storefront", __name__)
+    stem = script_name.removesuffix(".js")
+    popup = ServedFile.of((ASSETS / "storefront-popup.min.js").read_bytes())
     pixel = (ASSETS / "pixel.js").read_text("utf-8")
 
     @blueprint.get(f"/{script_name}", callers=Callers.ANYONE)
     def storefront() -> Response:
-        # Only HEAD comes here: `ScriptFirst` answers GET.
-        status, headers, body = script.answer(request.environ)
-        return Response(body, status, headers)
+        return _response(script)  # only HEAD comes here: `ScriptFirst` answers GET
 
-    @blueprint.get(f"/{script_name.removesuffix('.js')}-pixel.js", callers=Callers.ANYONE)
+    @blueprint.get(f"/{stem}-popup.js", callers=Callers.ANYONE)
+    def storefront_popup() -> Response:
+        return _response(popup)
+
+    @blueprint.get(f"/{stem}-pixel.js", callers=Callers.ANYONE)
     def storefront_pixel() -> Response:
         response = Response(_for_service(pixel, request.url_root), mimetype="text/javascript")
         # It differs by the Host header: it holds the address it was asked at.
@@ -61,6 +68,11 @@ def storefront_blueprint(script_name: str, script: ServedFile) -> Blueprint:
         return response
 
     return blueprint
+
+
+def _response(file: ServedFile) -> Response:
+    status, headers, body = file.answer(request.environ)
+    return Response(body, status, headers)
 
 
 def _for_service(pixel: str, url_root: str) -> str:

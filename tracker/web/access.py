@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hmac
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+from urllib.parse import urlsplit
 
 from flask import Flask, request
 
@@ -22,19 +24,33 @@ REFUSALS: Mapping[Callers, Errors] = {
     Callers.SHOP_AND_PIXELS: {403: ("origin_not_allowed",)},
     Callers.OWNER: {401: ("wrong_token",), 403: ("owner_access_closed",)},
     Callers.WEBHOOK: {401: ("wrong_signature",), 403: ("webhooks_closed",)},
+    Callers.OWNERS_BROWSER: {401: ("signed_out",), 403: ("foreign_page",)},
+    Callers.OWN_PAGES: {403: ("foreign_page",)},
 }
 """The errors that a route answers to all other callers."""
 
+_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+"""The names of this machine for itself."""
 
-def register_access(app: Flask, origins: AllowedOrigins, admin_token: str, webhook_secrets: Sequence[str] = ()) -> None:
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+"""The methods that change nothing."""
+
+
+def register_access(
+    app: Flask,
+    origins: AllowedOrigins,
+    admin_token: Callable[[], str],
+    is_signed_in: Callable[[], bool],
+    webhook_secrets: Sequence[str] = (),
+) -> None:
     """Check every request before its view runs, and hold its body to the limit that the route declares.
 
     An empty `admin_token` closes the owner's routes to everybody, and no `webhook_secrets` those of webhooks. Of
-    several secrets each one is right: while one takes the place of another, both are in use.
+    several secrets each one is right: while one takes the place of another, both are in use. `is_signed_in`: whether
+    the owner has signed in at the browser that sent the present request.
     """
     # A route that declares no limit reads no body.
     app.config["MAX_CONTENT_LENGTH"] = 0
-    expected_token = admin_token.encode()
     is_warning_due = origins.takes_all
 
     @app.before_request
@@ -53,11 +69,26 @@ def register_access(app: Flask, origins: AllowedOrigins, admin_token: str, webho
             # One byte more, because Werkzeug refuses a chunked body of exactly this size; raw_body is exact.
             request.max_content_length = app.config[route.body_limit] + 1
         if route.callers is Callers.OWNER:
-            _require_token(expected_token)
+            _require_token(admin_token().encode())
         elif route.callers is Callers.WEBHOOK:
             _require_signature(webhook_secrets)
+        elif route.callers in {Callers.OWNERS_BROWSER, Callers.OWN_PAGES}:
+            if request.method not in _SAFE:
+                _require_own_page()
+            if route.callers is Callers.OWNERS_BROWSER and not is_signed_in():
+                raise ApiError(401, "signed_out", "Sign in first: open /login in a browser.")
         elif route.is_for_shop_pages and "Origin" in request.headers and request.method != "OPTIONS":
             _require_allowed_origin(origins, takes_null=route.callers is Callers.SHOP_AND_PIXELS)
+
+
+def is_this_machine(host: str) -> bool:
+    """Return whether a host, with a port or without, is a name of this machine for itself."""
+    if host.count(":") > 1 and not host.startswith("["):
+        host = f"[{host}]"
+    try:
+        return urlsplit(f"//{host}").hostname in _LOOPBACK
+    except ValueError:
+        return False
 
 
 def _require_allowed_origin(origins: AllowedOrigins, *, takes_null: bool) -> None:
@@ -102,3 +133,16 @@ def _require_signature(secrets: Sequence[str]) -> None:
             "wrong_signature",
             "X-Shopify-Hmac-SHA256 is not the signature of this body by SHOPIFY_WEBHOOK_SECRET; see docs/webhooks.md.",
         )
+
+
+def _require_own_page() -> None:
+    """Refuse what another site's page makes a browser send, with the owner's cookie perhaps.
+
+    Every browser sends the origin with a post. Where it trusts the connection it also says whose page it was, in a
+    header that no page can set.
+    """
+    site = request.headers.get("Sec-Fetch-Site")
+    is_told = request.is_secure or is_this_machine(request.host)
+    is_own_site = site == "same-origin" or (site is None and not is_told)
+    if not is_own_site or request.headers.get("Origin") != f"{request.scheme}://{request.host}":
+        raise ApiError(403, "foreign_page", "Send it from a page of this service itself: open / in a browser.")

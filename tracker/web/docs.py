@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import flask_swagger_ui
-from flask import Blueprint, Flask, Response, redirect, send_from_directory, url_for
-from werkzeug.wrappers import Response as BaseResponse
+from flask import Blueprint, Flask, Response, send_from_directory
 
 from tracker.web.openapi import describe
 from tracker.web.routes import Callers
@@ -28,11 +27,6 @@ def docs_blueprint(app: Flask) -> Blueprint:
     @cache
     def document() -> dict[str, Any]:
         return describe(app)
-
-    @blueprint.get("/", callers=Callers.ANYONE)
-    def home() -> BaseResponse:
-        # People who open the bare address want to see that the service runs, and what it can do.
-        return redirect(url_for("docs.page"))
 
     @blueprint.get("/openapi.json", callers=Callers.ANYONE)
     def openapi() -> dict[str, Any]:

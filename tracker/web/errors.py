@@ -6,7 +6,8 @@ import logging
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from flask import Flask, Response, jsonify
+import orjson
+from flask import Flask, Response
 from marshmallow import Schema, fields
 from werkzeug.exceptions import HTTPException
 
@@ -89,13 +90,16 @@ def register_errors(app: Flask) -> None:
     app.register_error_handler(Exception, _unexpected)
 
 
-def _answer(status: int, code: str, message: str, fields: Mapping[str, Any] | None = None) -> Response:
+def error_body(code: str, message: str, fields: Mapping[str, Any] | None = None) -> bytes:
+    """Return the body of an error."""
     error: dict[str, Any] = {"code": code, "message": message}
     if fields:
         error["fields"] = fields
-    response = jsonify(ok=False, error=error)
-    response.status_code = status
-    return response
+    return orjson.dumps({"ok": False, "error": error}, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS)
+
+
+def _answer(status: int, code: str, message: str, fields: Mapping[str, Any] | None = None) -> Response:
+    return Response(error_body(code, message, fields), status, mimetype="application/json")
 
 
 def _http_error(error: HTTPException) -> Response:

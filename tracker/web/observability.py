@@ -34,6 +34,10 @@ class JsonFormatter(logging.Formatter):
         super().__init__()
         self._secrets = [secret for secret in secrets if secret]
 
+    def hide(self, secret: str) -> None:
+        """Replace this text, too, in every line from now on."""
+        self._secrets.append(secret)
+
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as one line of JSON."""
         entry: dict[str, Any] = {
@@ -71,6 +75,13 @@ def configure_logging(level: str, secrets: Iterable[str] = ()) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     # At DEBUG it logs the path of every request, which can hold a session id.
     logging.getLogger("gunicorn.error").setLevel(max(logging.INFO, root.level))
+
+
+def hide_in_logs(secret: str) -> None:
+    """Replace a text that became known after the start by `***` in every line."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler.formatter, JsonFormatter):
+            handler.formatter.hide(secret)
 
 
 def register_request_log(app: Flask) -> None:

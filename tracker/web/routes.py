@@ -22,6 +22,8 @@ class Callers(Enum):
     SHOP_AND_PIXELS = "as SHOP, and the shop's custom pixels: their frames have no origin, and send `Origin: null`"
     OWNER = "requests with ADMIN_TOKEN"
     WEBHOOK = "posts of Shopify, each with a signature of its body"
+    OWNERS_BROWSER = "browsers in which the owner has signed in; what changes something comes from this service's pages"
+    OWN_PAGES = "anyone; what changes something comes from this service's pages"
 
 
 class Route(Rule):

@@ -24,23 +24,27 @@ class ServedFile:
     """Identifies the content: the address with `?v=<version>` may be cached for ever."""
     plain: bytes
     gzipped: bytes
+    content_type: str = "text/javascript; charset=utf-8"
 
     @classmethod
-    def of(cls, content: bytes) -> ServedFile:
+    def of(cls, content: bytes, content_type: str = "text/javascript; charset=utf-8") -> ServedFile:
         """Compress the content, and derive its version."""
-        return cls(hashlib.sha256(content).hexdigest()[:12], content, gzip.compress(content, 9, mtime=0))
+        version = hashlib.sha256(content).hexdigest()[:12]
+        return cls(version, content, gzip.compress(content, 9, mtime=0), content_type)
 
     def answer(self, environ: Mapping[str, Any]) -> tuple[str, list[tuple[str, str]], bytes]:
         """Return (status, headers, body) for a GET."""
         zipped = _takes_gzip(environ.get("HTTP_ACCEPT_ENCODING", ""))
         etag = f'"{self.version}{"-gz" if zipped else ""}"'
         headers = [
-            ("Content-Type", "text/javascript; charset=utf-8"),
+            ("Content-Type", self.content_type),
             ("ETag", etag),
             ("Vary", "Accept-Encoding"),
             ("Cache-Control", FOREVER if environ.get("QUERY_STRING") == f"v={self.version}" else SHORTLY),
             # Lets shops load it that isolate their pages with Cross-Origin-Embedder-Policy.
             ("Cross-Origin-Resource-Policy", "cross-origin"),
+            # And with `crossorigin`, `integrity` or as a module.
+            ("Access-Control-Allow-Origin", "*"),
         ]
         if etag in environ.get("HTTP_IF_NONE_MATCH", ""):
             return "304 NOT MODIFIED", headers, b""

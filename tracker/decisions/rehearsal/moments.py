@@ -1,8 +1,7 @@
 """When the storefront script asks whether a popup would help: one table, the contract between script and player.
 
-The weights of the scorecard were learned at these moments, so the script has to ask at the same ones. It does not yet:
-it asks at 20, 60 and 180 s of stillness, after changes of the cart and at exit. A test expects to fail until the script
-has this table, `MOMENTS` in tracker/storefront/assets/source/.
+The weights of the scorecard were learned at these moments, so the script has to ask at the same ones: its table is
+`MOMENTS` in tracker/storefront/assets/source/moments.js, and a test holds the two together.
 """
 
 from __future__ import annotations

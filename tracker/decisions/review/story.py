@@ -24,7 +24,7 @@ _STAGES: Final[dict[Stage, str]] = {
 }
 _DROPS: Final = {"cart": "the cart had changed", "late": "it came too late", "dismissed": "it was closed before"}
 _ORIGINS: Final = {"gate": "no need to think", "rules": "by the local rules", "groq": "by the model"}
-_WHYS: Final = {
+WHYS: Final = {
     "cart": "the cart had changed",
     "idle": "nothing was touched for a while",
     "exit": "the shopper moved to leave",
@@ -33,6 +33,7 @@ _WHYS: Final = {
     "again": "the same thing was clicked again and again",
     "page": "a page was opened",
 }
+"""Why a script asked, in words."""
 
 
 def explain(session: ShopperSession, now_ms: int) -> Iterator[str]:
@@ -42,7 +43,7 @@ def explain(session: ShopperSession, now_ms: int) -> Iterator[str]:
     yield f"Session {session.session}"
     yield (
         f"This shopper {_STAGES[signals.stage]}: {did} in "
-        f"{_span(signals.dwell_s)}, {signals.items_in_cart} in the cart, last heard of {_span(signals.idle_s)} ago."
+        f"{span(signals.dwell_s)}, {signals.items_in_cart} in the cart, last heard of {span(signals.idle_s)} ago."
     )
     if signals.interests:
         yield f"Most looked at: {', '.join(signals.interests)}."
@@ -92,14 +93,17 @@ class _Drawing:
 
 
 def _entry_lines(entry: LogEntry, drawing: _Drawing) -> Iterator[str]:
-    what = "showed nothing" if entry.popup is None else drawing.of(entry.popup)
+    if entry.popup is not None:
+        what = drawing.of(entry.popup)
+    else:
+        what = "showed nothing" if entry.withheld is None else f'would have shown "{entry.withheld.text}"'
     yield f"{_when(entry.at)}  {what} ({_ORIGINS.get(entry.source, entry.source)}: {entry.trigger})"
     yield f"    because: {entry.reason}"
     if entry.why:
-        yield f"    asked because {_WHYS.get(entry.why, entry.why)}"
+        yield f"    asked because {WHYS.get(entry.why, entry.why)}"
     signals = entry.signals
     pages = counted(signals.pages, "page")
-    yield f"    at that time: {signals.items} in the cart, {_span(signals.dwell_s)} on {pages}"
+    yield f"    at that time: {signals.items} in the cart, {span(signals.dwell_s)} on {pages}"
     if entry.fault is not None:
         yield f"    the rules decided, for {explanation_of(entry.fault)}"
     if entry.veto is not None:
@@ -123,7 +127,8 @@ def _when(ms: int) -> str:
         return f"{ms} ms"
 
 
-def _span(seconds: int) -> str:
+def span(seconds: int) -> str:
+    """Return a time in one unit: 90 s, 12 min, 3 h, 4 days."""
     if seconds < 120:
         return f"{seconds} s"
     if seconds < 7200:

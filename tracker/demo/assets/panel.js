@@ -1,4 +1,4 @@
-// "Behind the scenes": what the script sent, the record as the service stores it, and the last decision with its reason.
+// "Behind the scenes": what the script sent, the record as the service stores it, and every decision with its reason.
 (() => {
   "use strict";
   const root = document.documentElement.dataset.root;
@@ -95,11 +95,18 @@
     look();
   });
 
-  // ---- the decision ----
+  // ---- the decisions: all of this visit, and what became of each popup ----
 
-  const drawDecision = (answer) => {
+  const FATES = { shown: "drawn", clicked: "clicked", dismissed: "closed", dropped: "not drawn" };
+  const listed = find("[data-decisions]");
+  const decisions = () => JSON.parse(sessionStorage.getItem("demo-decisions") || "[]");
+
+  const drawDecision = ({ at, answer, fates }) => {
     const verdict = answer.show_popup ? "Show a popup" : "Show nothing";
-    const parts = [
+    const line = make(
+      "li",
+      "",
+      make("time", "", clock(at)),
       make("p", "verdict" + (answer.show_popup ? " yes" : ""), verdict),
       make("p", "reason", answer.reason),
       make(
@@ -111,17 +118,44 @@
         make("code", "", answer.trigger),
         ` · confidence ${Math.round(answer.confidence * 100)} %`,
       ),
-    ];
-    if (answer.message) parts.splice(1, 0, make("blockquote", "", answer.message));
-    find("[data-decision]").replaceChildren(...parts);
+    );
+    if (answer.message) line.insertBefore(make("blockquote", "", answer.message), line.children[2]);
+    if (fates.length) line.append(make("div", "chips", ...fates.map((fate) => make("span", "chip popup_" + fate, FATES[fate]))));
+    return line;
+  };
+  const drawDecisions = () => {
+    const all = decisions();
+    if (all.length) listed.replaceChildren(...all.map(drawDecision));
+  };
+  const keep = (all) => {
+    sessionStorage.setItem("demo-decisions", JSON.stringify(all.slice(0, 20)));
+    drawDecisions();
   };
   document.addEventListener("shopSignals:decision", ({ detail }) => {
-    sessionStorage.setItem("demo-decision", JSON.stringify(detail));
-    drawDecision(detail);
+    keep([{ at: Date.now(), answer: detail, fates: [] }, ...decisions()]);
     look();
   });
-  const last = sessionStorage.getItem("demo-decision");
-  if (last) drawDecision(JSON.parse(last));
+  document.addEventListener("shopSignals:sent", ({ detail }) => {
+    const all = decisions();
+    const newest = all.find((one) => one.answer.show_popup);
+    const types = Object.values(JSON.parse(detail).events).flatMap((events) => events.map(({ type }) => type));
+    const fates = types.filter((type) => type.startsWith("popup_")).map((type) => type.slice(6));
+    if (!newest || !fates.length) return;
+    newest.fates.push(...fates);
+    keep(all);
+  });
+  drawDecisions();
+
+  // ---- what is true before consent is not after ----
+
+  const hint = find("[data-sent-hint]");
+  const tellTruth = () => {
+    const privacy = window.Shopify.customerPrivacy;
+    if (hint.isConnected && privacy && privacy.analyticsProcessingAllowed())
+      hint.textContent = "Nothing on this page yet. What you do from now on appears here within a second.";
+  };
+  document.addEventListener("visitorConsentCollected", tellTruth);
+  setTimeout(tellTruth, 100);
 
   if (sessionStorage.getItem("demo-panel") && innerWidth > 700) open(true);
 })();

@@ -16,6 +16,7 @@ from typing import TypeAlias
 
 import orjson
 
+from tracker.durable import blocking
 from tracker.sessions.model import Record
 from tracker.sessions.store import StoreDamagedError, StoreFullError
 from tracker.storage.json_file import text
@@ -165,6 +166,7 @@ class SessionFile:
             data = data[: max(data.rfind(b",\n"), 0)]
             if not self._take_in(text.Scan(data, first=self.index.is_empty, trusts=trusts), size):
                 at_once *= 2  # A longer line, or one that does not fit.
+            blocking.give_way()
         data = os.pread(self.fd, max(left, 0), self.index.end)
         scan = text.Scan(data, first=self.index.is_empty, trusts=self.was_whole)
         if scan.is_whole or settled:
@@ -270,13 +272,13 @@ class SessionFile:
 
 def flush(fd: int) -> None:
     """Bring a file's content to the disk."""
-    os.fdatasync(fd)
+    blocking.flush(fd)
 
 
 def flush_name(path: Path) -> None:
     """Bring the names in the folder of `path` to the disk: else a power failure may undo a renaming."""
     fd = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(fd)
+        blocking.flush_all(fd)
     finally:
         os.close(fd)

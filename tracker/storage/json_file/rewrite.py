@@ -11,6 +11,7 @@ from itertools import chain
 from pathlib import Path
 from types import TracebackType
 
+from tracker.durable import blocking
 from tracker.sessions.store import Progress, StoreBusyError, StoreClosedError
 from tracker.storage.json_file import text
 from tracker.storage.json_file.blocks import Block
@@ -58,7 +59,7 @@ class Rewrite:
             except BlockingIOError:
                 if time.monotonic() >= limit:
                     raise StoreBusyError("The session file is being rewritten; try again in a moment.") from None
-                time.sleep(0.01)
+                blocking.pause(0.01)
             finally:
                 if self._fd < 0:
                     os.close(fd)
@@ -106,7 +107,7 @@ class Rewrite:
         view = memoryview(b"".join(self._buffer))
         self._buffer, self._buffered = [], 0
         while view:
-            written = os.pwrite(self._fd, view, offset)
+            written = blocking.call(os.pwrite, self._fd, view, offset)
             offset += written
             view = view[written:]
         if self.end - self._flushed_to >= _UNFLUSHED:
@@ -145,7 +146,7 @@ class Rewrite:
             if place.start + place.length > base + len(piece):
                 if stop.is_set():
                     raise StoreClosedError("The service is stopping; try again in a moment.")
-                base, piece = place.start, memoryview(old.read_bytes(*place, at_once=_PIECE))
+                base, piece = place.start, memoryview(blocking.call(old.read_bytes, *place, _PIECE))
             self.add(piece[place.start - base :][: place.length])
             done += count
             if done - told >= _TOLD_EVERY:
@@ -159,7 +160,7 @@ class Rewrite:
         if begin < end:
             self.add(b"")
         while begin < end:
-            piece = old.read_bytes(begin, min(_PIECE, end - begin))
+            piece = blocking.call(old.read_bytes, begin, min(_PIECE, end - begin))
             self._put(piece)
             begin += len(piece)
 

@@ -2,8 +2,13 @@
 // Customer privacy there: permission "Required", for "Analytics". Shopify then runs it only where the shopper agreed.
 //
 // It adds checkout_started and checkout_completed to the session that the storefront script began, which it finds in
-// the storage of the shop's page. No name, address, e-mail or order number is read.
+// the storage of the shop's page, and notes there that something was bought. No name, address, e-mail or number of an
+// order is read.
 const SERVICE = "https://HOST";
+const KEY = "shopSignals";
+
+// Shopify gives numbers as text in some places, and nothing at all in others.
+const number = (value) => (Number(value) >= 0 ? Number(value) : 0);
 
 // The key of a checkout: Shopify's webhook of the order yields the same one, and nobody can tell the checkout from it.
 const keyOf = async (token) => {
@@ -13,27 +18,32 @@ const keyOf = async (token) => {
 };
 
 const report = async (type, event) => {
-  const session = JSON.parse((await browser.localStorage.getItem("shopSignals")) || "null");
-  if (!session || !session.id || Date.now() - session.last > 864e5) return;
-  const { lineItems, totalPrice, currencyCode, token } = (event.data && event.data.checkout) || {};
+  const session = JSON.parse((await browser.localStorage.getItem(KEY)) || "null");
+  if (!session || !session.id) return;
+  if (!(Date.now() - session.last < 864e5)) return;
+  const checkout = (event.data && event.data.checkout) || {};
+  const lines = Array.isArray(checkout.lineItems) ? checkout.lineItems : [];
+  const price = checkout.totalPrice || {};
   const body = {
     session: session.id,
+    lot: session.lot,
     events: {
       "/checkout": [
         {
           type,
           ts: Date.parse(event.timestamp) || Date.now(),
           n: event.id, // the same event reported twice counts once
-          key: await keyOf(token).catch(() => undefined),
-          items: (lineItems || []).reduce((sum, line) => sum + (Number(line && line.quantity) || 0), 0),
-          total: totalPrice ? Number(totalPrice.amount) : undefined,
-          currency: currencyCode || undefined,
+          key: await keyOf(checkout.token).catch(() => undefined),
+          items: lines.reduce((sum, line) => sum + number(line && line.quantity), 0),
+          total: price.amount === undefined || price.amount === null ? undefined : number(price.amount),
+          currency: checkout.currencyCode || price.currencyCode || undefined,
         },
       ],
     },
     sentAt: Date.now(),
   };
-  if (type === "checkout_completed") body.itemsInCart = 0;
+  const isBought = type === "checkout_completed";
+  if (isBought) body.itemsInCart = 0;
   // A pixel runs in a frame without an origin, so the answer cannot be read; a text body needs no permission first.
   await fetch(SERVICE + "/ingest", {
     method: "POST",
@@ -42,6 +52,11 @@ const report = async (type, event) => {
     keepalive: true,
     body: JSON.stringify(body),
   });
+  // The next visit is one of somebody who has bought here.
+  if (isBought && session.bill !== event.id) {
+    const bought = { buys: number(session.buys) + 1, bought: Date.now(), bill: event.id };
+    await browser.localStorage.setItem(KEY, JSON.stringify({ ...session, ...bought }));
+  }
 };
 
 for (const type of ["checkout_started", "checkout_completed"])

@@ -1,0 +1,54 @@
+"""GET /setup: the line for the theme, and each step with what was seen of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flask import Blueprint, make_response, render_template, request
+from werkzeug.wrappers import Response as AnyResponse
+
+from tracker.config import Config
+from tracker.decisions.shop.live_file import ShopFile
+from tracker.owner.setup.sightings import Seen, Sightings
+from tracker.owner.shell import Shell, unchanged
+from tracker.web.access import is_this_machine
+from tracker.web.routes import Callers
+
+
+def setup_blueprint(
+    shell: Shell, config: Config, shop: ShopFile, sightings: Sightings, clock: Callable[[], int]
+) -> Blueprint:
+    """Make the blueprint."""
+    blueprint = shell.blueprint("setup", __name__)
+
+    @blueprint.get("/setup", callers=Callers.OWNERS_BROWSER)
+    def page() -> AnyResponse:
+        seen, current, now = sightings.all(), shop.current(), clock()
+        minute = now // 60_000  # "2 minutes ago" grows old
+        etag, answer = unchanged((seen, current.version, request.host_url, minute))
+        if answer is not None:
+            return answer
+        text = render_template(
+            "owner/setup.html",
+            etag=etag,
+            now=now,
+            seen=seen,
+            wanted=_wanted(seen),
+            address=request.host_url.rstrip("/"),
+            is_local=is_this_machine(request.host),
+            script=config.storefront_script,
+            pixel=f"{config.storefront_script.removesuffix('.js')}-pixel.js",
+            allowed=config.allowed_origins,
+            with_refused=",".join([*config.allowed_origins, *(origin for origin, _one in seen.of("refused"))]),
+            messages=[] if current.version == "none" else current.messages,
+        )
+        answer = make_response(text)
+        answer.set_etag(etag)
+        return answer
+
+    return blueprint
+
+
+def _wanted(seen: Seen) -> str:
+    """Return the origins that a shop's owner would allow, judged by who reported."""
+    return ",".join(origin for origin, _one in seen.of("heard"))

@@ -1,0 +1,1 @@
+"""Visits: the latest ones, and each as a story."""

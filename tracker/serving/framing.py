@@ -1,0 +1,47 @@
+"""What a request must be beyond what Gunicorn checks, and whether its body was read to the end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gunicorn.http.body import ChunkedReader, LengthReader
+from gunicorn.http.errors import InvalidHeader
+from gunicorn.http.message import Request
+
+
+class MissingHostError(InvalidHeader):  # type: ignore[misc]  # Gunicorn has no types
+    """An HTTP/1.1 request without a Host, or with several (RFC 9112, 3.2)."""
+
+    def __init__(self) -> None:
+        super().__init__("HOST")
+
+
+def check(request: Request) -> None:
+    """Raise InvalidHeader for what Gunicorn takes although two readers could understand it differently."""
+    hosts, codings = 0, 0
+    for name, value in request.headers:
+        if name == "HOST":
+            hosts += 1
+        elif name == "TRANSFER-ENCODING":
+            codings += 1
+            # Gunicorn drops `identity`; a proxy before it may not.
+            if value.strip().lower() != "chunked" or codings > 1:
+                raise InvalidHeader("TRANSFER-ENCODING", req=request)
+    if hosts != 1 and (request.version >= (1, 1) or hosts):
+        raise MissingHostError
+
+
+def is_read(request: Request, unreader: Any) -> bool:
+    """Return whether the body was read to its end, so that the next request can follow on the same connection.
+
+    A body that is there already, but was not asked for, is dropped; nothing is waited for.
+    """
+    body = request.body
+    if body.failed:
+        return False
+    reader = body.reader
+    if isinstance(reader, LengthReader):
+        if 0 < reader.length <= unreader.buf.getbuffer().nbytes:
+            body.read()
+        return bool(reader.length == 0)
+    return isinstance(reader, ChunkedReader) and reader.parser is None
