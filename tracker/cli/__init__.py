@@ -10,7 +10,7 @@ shop.py        flask shop check
 rehearse.py    flask shop rehearse
 explain.py     flask explain
 backtest.py    flask backtest
-simulate.py    flask simulate
+simulate/      flask simulate
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ from tracker.cli.explain import explain_command
 from tracker.cli.rehearse import add_rehearse
 from tracker.cli.sessions import sessions_group
 from tracker.cli.shop import shop_group
-from tracker.cli.simulate import simulate_command
+from tracker.cli.simulate.command import simulate_command
 from tracker.config import Config
 from tracker.decisions.engine import Engine
+from tracker.decisions.shop.live_file import ShopFile
 from tracker.sessions.merge import SessionLimits
 from tracker.sessions.store import SessionStore
 
@@ -44,4 +45,4 @@ def register_commands(app: Flask, store: SessionStore, engine: Engine, limits: S
     app.cli.add_command(explain_command(store))
     app.cli.add_command(backtest_command(store, engine))
     app.cli.add_command(former_backtest_command(store, engine))
-    app.cli.add_command(simulate_command)
+    app.cli.add_command(simulate_command(store, ShopFile(config.shop_file)))
