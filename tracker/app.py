@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -20,7 +19,10 @@ from tracker.durable.cell import Cell
 from tracker.ingest.blueprint import ingest_blueprint
 from tracker.ingest.events import EventLimits
 from tracker.ingest.forget import forget_blueprint
-from tracker.insights.joining import NewestSessions, Orders
+from tracker.insights.counting.counting import VisitCounting
+from tracker.insights.counting.live import insights_of
+from tracker.insights.joining import Orders
+from tracker.insights.reporting import Reporting
 from tracker.insights.waiting import WaitingOrders
 from tracker.llm.budget import DailyLimits
 from tracker.llm.groq_client import GroqClient
@@ -65,13 +67,16 @@ def create_app(
     """
     config = config or load_config()
     configure_logging(config.log_level, config.secrets)
-    storage = open_storage(config.storage_url, config.database_connections)
+    zone = config.shop_timezone
+    storage = open_storage(config.storage_url, config.database_connections, VisitCounting(zone, clock))
+    sums = storage.sums if store is None else None
     store = store or storage.sessions
     shop = ShopFile(config.shop_file)
     epochs = Epochs(storage.cell("epochs"), 0.0 if config.demo_shop else config.holdout_percent, clock)
     engine = engine or _engine(config, store, shop, storage.cell("allowance"), epochs, clock)
     waiting = WaitingOrders(storage.cell("orders"))
-    orders = Orders(store, waiting, NewestSessions(store).session_of, clock)
+    insights = insights_of(store, sums, zone, epochs)
+    orders = Orders(store, waiting, insights.session_of, clock)
     origins = AllowedOrigins(config.allowed_origins)
     session_limits = SessionLimits(
         events=config.max_session_events, pages=config.max_pages, event_bytes=config.max_session_bytes
@@ -84,7 +89,8 @@ def create_app(
             engine=engine,
             shop=shop,
             clock=clock,
-            zone=ZoneInfo("UTC"),
+            zone=zone,
+            insights=insights,
             seen=storage.cell("seen"),
             popup_style=(ASSETS / "popup.css").read_bytes(),
             env_file=env_file,
@@ -125,7 +131,7 @@ def create_app(
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=config.trusted_proxies, x_proto=1, x_host=1
         )
-    register_commands(app, store, engine, session_limits, config)
+    register_commands(app, store, engine, session_limits, config, Reporting(insights, shop, clock))
     return app
 
 
