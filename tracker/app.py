@@ -76,8 +76,8 @@ def create_app(
     shop = ShopFile(config.shop_file)
     epochs = Epochs(storage.cell("epochs"), 0.0 if config.demo_shop else config.holdout_percent, clock)
     engine = engine or _engine(config, store, shop, storage.cell("allowance"), epochs, clock)
-    waiting = WaitingOrders(storage.cell("orders"))
-    insights = insights or insights_of(store, sums, zone, epochs)
+    waiting = WaitingOrders(storage.cell("orders"), zone)
+    insights = insights or insights_of(store, sums, zone, epochs, waiting)
     orders = Orders(store, waiting, insights.session_of, clock)
     origins = AllowedOrigins(config.allowed_origins)
     session_limits = SessionLimits(
