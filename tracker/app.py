@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -20,9 +19,11 @@ from tracker.durable.cell import Cell
 from tracker.ingest.blueprint import ingest_blueprint
 from tracker.ingest.events import EventLimits
 from tracker.ingest.forget import forget_blueprint
-from tracker.insights.counting.recount import Recounted
-from tracker.insights.joining import NewestSessions, Orders
+from tracker.insights.counting.counting import VisitCounting
+from tracker.insights.counting.live import insights_of
+from tracker.insights.joining import Orders
 from tracker.insights.port import Insights
+from tracker.insights.reporting import Reporting
 from tracker.insights.waiting import WaitingOrders
 from tracker.llm.budget import DailyLimits
 from tracker.llm.groq_client import GroqClient
@@ -61,20 +62,23 @@ def create_app(
 ) -> Flask:
     """Make the WSGI application.
 
-    `config` defaults to the environment's, and `store` and `engine` to those that it describes; `clock` returns ms
+    `config` defaults to the environment's, and the other parts to those that it describes; `clock` returns ms
     since 1970. Nothing is opened before the first request, so the application may be made before a fork. Settings came
     from `env_file`, perhaps; `may_choose_token`: an ADMIN_TOKEN that is written into it later takes effect. Raises
     ConfigError.
     """
     config = config or load_config()
     configure_logging(config.log_level, config.secrets)
-    storage = open_storage(config.storage_url, config.database_connections)
+    zone = config.shop_timezone
+    storage = open_storage(config.storage_url, config.database_connections, VisitCounting(zone, clock))
+    sums = storage.sums if store is None else None
     store = store or storage.sessions
     shop = ShopFile(config.shop_file)
     epochs = Epochs(storage.cell("epochs"), 0.0 if config.demo_shop else config.holdout_percent, clock)
     engine = engine or _engine(config, store, shop, storage.cell("allowance"), epochs, clock)
     waiting = WaitingOrders(storage.cell("orders"))
-    orders = Orders(store, waiting, NewestSessions(store).session_of, clock)
+    insights = insights or insights_of(store, sums, zone, epochs)
+    orders = Orders(store, waiting, insights.session_of, clock)
     origins = AllowedOrigins(config.allowed_origins)
     session_limits = SessionLimits(
         events=config.max_session_events, pages=config.max_pages, event_bytes=config.max_session_bytes
@@ -87,7 +91,7 @@ def create_app(
             engine=engine,
             shop=shop,
             clock=clock,
-            insights=insights or Recounted(store, ZoneInfo("UTC"), epochs.current),
+            insights=insights,
             seen=storage.cell("seen"),
             popup_style=(ASSETS / "popup.css").read_bytes(),
             env_file=env_file,
@@ -126,9 +130,9 @@ def create_app(
     if config.trusted_proxies:
         # A chain of proxies appends to X-Forwarded-For, but passes scheme and host on as one value.
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
-            app.wsgi_app, x_for=config.trusted_proxies, x_proto=1, x_host=1
+            app.wsgi_app, x_for=config.trusted_proxies, x_proto=1, x_host=1, x_prefix=1
         )
-    register_commands(app, store, engine, session_limits, config)
+    register_commands(app, store, engine, session_limits, config, Reporting(insights, shop, clock))
     return app
 
 

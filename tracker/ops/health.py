@@ -1,4 +1,4 @@
-"""GET /health and /healthz: whether the service can do its work now."""
+"""GET /health: whether the service can do its work now. GET /healthz: whether it is alive."""
 
 from __future__ import annotations
 
@@ -27,11 +27,14 @@ class HealthSchema(Schema):
 
 
 def health_blueprint(store: SessionStore, notices: Callable[[], list[str]] = list) -> Blueprint:
-    """Make GET /health and /healthz. Each call tries the store; `notices` returns the faults that do not stop it."""
+    """Make GET /health, which tries the store, and GET /healthz, which does not.
+
+    A host that starts an instance anew where its check fails asks /healthz: an outage of a database that all instances
+    share would end with a new start of one. `notices` returns the faults that do not stop the service.
+    """
     blueprint = Blueprint("health", __name__)
 
     @blueprint.get("/health", callers=Callers.ANYONE)
-    @blueprint.get("/healthz", callers=Callers.ANYONE)
     @answers(HealthSchema)
     @answers(HealthSchema, status=503, description="The store cannot take a session now.")
     def health() -> tuple[dict[str, Any], int]:
@@ -43,5 +46,11 @@ def health_blueprint(store: SessionStore, notices: Callable[[], list[str]] = lis
         if problem is None:
             return {"ok": True, "status": "healthy", **answer}, 200
         return {"ok": False, "status": "failing", "problem": problem, **answer}, 503
+
+    @blueprint.get("/healthz", callers=Callers.ANYONE)
+    @answers(HealthSchema)
+    def alive() -> dict[str, Any]:
+        """Check whether the service answers at all, whatever the store does."""
+        return {"ok": True, "status": "healthy", "version": __version__}
 
     return blueprint

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, request
 
+from tracker.web.hosts import is_trusted_host
 from tracker.web.routes import Callers
 from tracker.web.security import with_defaults
 from tracker.web.served_file import ServedFile
@@ -62,7 +63,8 @@ def storefront_blueprint(script_name: str, script: ServedFile) -> Blueprint:
 
     @blueprint.get(f"/{stem}-pixel.js", callers=Callers.ANYONE)
     def storefront_pixel() -> Response:
-        response = Response(_for_service(pixel, request.url_root), mimetype="text/javascript")
+        root = request.url_root if is_trusted_host() else ""
+        response = Response(_for_service(pixel, root), mimetype="text/javascript")
         # It differs by the Host header: it holds the address it was asked at.
         response.headers["Cache-Control"] = "no-cache"
         return response
@@ -76,7 +78,7 @@ def _response(file: ServedFile) -> Response:
 
 
 def _for_service(pixel: str, url_root: str) -> str:
-    # The client writes the Host header: only a plain address may get into the file.
+    # Only a plain address may get into the file; without one its owner writes it there.
     root = url_root.rstrip("/")
     address = root if re.fullmatch(r"https?://[A-Za-z0-9.:\[\]_/-]+", root) else "https://HOST"
     return pixel.replace('"https://HOST"', json.dumps(address), 1)
