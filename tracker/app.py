@@ -19,7 +19,7 @@ from tracker.ingest.events import EventLimits
 from tracker.llm.budget import DailyLimits
 from tracker.llm.groq_client import GroqClient
 from tracker.llm.shared_budget import SharedBudget
-from tracker.ops.health import health_blueprint
+from tracker.ops.health import health_blueprint, notice_of_disk
 from tracker.owner.blueprint import owner_blueprint
 from tracker.sessions.merge import SessionLimits
 from tracker.sessions.store import SessionStore
@@ -49,6 +49,7 @@ def create_app(
     """
     config = config or load_config()
     configure_logging(config.log_level, (config.groq_api_key, config.admin_token))
+    notices = [] if store else [notice_of_disk(config.storage_file)]
     store = store or JsonFileStore(config.storage_file)
     shop = ShopFile(config.shop_file)
     engine = engine or _engine(config, store, shop)
@@ -68,7 +69,8 @@ def create_app(
     app.register_blueprint(ingest_blueprint(store, _event_limits(config), session_limits, now_ms))
     app.register_blueprint(askai_blueprint(engine, shop))
     app.register_blueprint(owner_blueprint(store))
-    app.register_blueprint(health_blueprint(store, lambda: [shop.problem] if shop.problem else []))
+    notices.append(lambda: shop.problem)
+    app.register_blueprint(health_blueprint(store, notices))
     app.register_blueprint(docs_blueprint(app))
     script = storefront_script()
     app.register_blueprint(storefront_blueprint(config.storefront_script, script))
