@@ -28,7 +28,7 @@ from tracker.insights.waiting import WaitingOrders
 from tracker.llm.budget import DailyLimits
 from tracker.llm.groq_client import GroqClient
 from tracker.llm.shared_budget import SharedBudget
-from tracker.ops.health import health_blueprint
+from tracker.ops.health import health_blueprint, notice_of_disk
 from tracker.owner.join import OwnerRoom, Parts
 from tracker.owner.setup.sightings import SeesScript, register_sightings
 from tracker.sessions.merge import SessionLimits
@@ -71,6 +71,7 @@ def create_app(
     configure_logging(config.log_level, config.secrets)
     zone = config.shop_timezone
     storage = open_storage(config.storage_url, config.database_connections, VisitCounting(zone, clock))
+    notices = [] if store or config.database_url else [notice_of_disk(config.storage_file)]
     sums = storage.sums if store is None else None
     store = store or storage.sessions
     shop = ShopFile(config.shop_file)
@@ -115,7 +116,8 @@ def create_app(
     app.register_blueprint(shopify_blueprint(orders, config.shopify_shop_domain))
     for blueprint in owner.blueprints():
         app.register_blueprint(blueprint)
-    app.register_blueprint(health_blueprint(store, lambda: [shop.problem] if shop.problem else []))
+    notices.append(lambda: shop.problem)
+    app.register_blueprint(health_blueprint(store, notices))
     app.register_blueprint(docs_blueprint(app))
     script = storefront_script()
     app.register_blueprint(storefront_blueprint(config.storefront_script, script))
