@@ -15,7 +15,7 @@ from tracker.cli import register_commands
 from tracker.config import Config, load_config
 from tracker.decisions.eligibility import Holdout
 from tracker.decisions.engine import Engine
-from tracker.decisions.shop.live_file import ShopFile
+from tracker.decisions.shop.live_file import ShopFile, ShopSource
 from tracker.durable.cell import Cell
 from tracker.ingest.blueprint import ingest_blueprint
 from tracker.ingest.events import EventLimits
@@ -68,7 +68,12 @@ def create_app(
     storage = open_storage(config.storage_url, config.database_connections)
     store = store or storage.sessions
     shop = ShopFile(config.shop_file)
-    engine = engine or _engine(config, store, shop, storage.cell("allowance"), clock)
+    spoken: ShopSource = shop
+    if config.demo_shop:
+        from tracker.demo.shop_file import OwnersFileOrDemos  # noqa: PLC0415  loaded only where it is on
+
+        spoken = OwnersFileOrDemos(shop, config.shop_file)
+    engine = engine or _engine(config, store, spoken, storage.cell("allowance"), clock)
     waiting = WaitingOrders(storage.cell("orders"))
     orders = Orders(store, waiting, NewestSessions(store).session_of, clock)
     origins = AllowedOrigins(config.allowed_origins)
@@ -103,7 +108,7 @@ def create_app(
 
     app.register_blueprint(ingest_blueprint(store, _event_limits(config), session_limits, clock, orders.checkout_seen))
     app.register_blueprint(forget_blueprint(store))
-    app.register_blueprint(askai_blueprint(engine, shop))
+    app.register_blueprint(askai_blueprint(engine, spoken))
     app.register_blueprint(shopify_blueprint(orders, config.shopify_shop_domain))
     for blueprint in owner.blueprints():
         app.register_blueprint(blueprint)
@@ -137,7 +142,7 @@ def _event_limits(config: Config) -> EventLimits:
     )
 
 
-def _engine(config: Config, store: SessionStore, shop: ShopFile, cell: Cell, clock: Callable[[], int]) -> Engine:
+def _engine(config: Config, store: SessionStore, shop: ShopSource, cell: Cell, clock: Callable[[], int]) -> Engine:
     model = None
     if config.groq_api_key:
         model = GroqClient(
