@@ -1,5 +1,7 @@
 """The one command: `python3 run.py` sets up and serves, `python3 run.py test` sets up and tests.
 
+Every other word is a command of the service: `python3 run.py sessions list` is `.venv/bin/flask sessions list`.
+
 It needs the standard library only, and every Python since 3.6 can parse it: an old one prints one clear line.
 """
 
@@ -12,6 +14,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import typing
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -160,21 +163,21 @@ def make_env_file(folder: Path) -> None:
 # --- Commands ---------------------------------------------------------------------------------------------------------
 
 
-def settings() -> "dict[str, str]":
-    """Return the settings of .env, overridden by those of the environment."""
-    # python-dotenv is installed in .venv only. Using it keeps one set of rules for quotes in .env.
-    code = "import dotenv, json; print(json.dumps(dotenv.dotenv_values('.env')))"
-    answer = subprocess.run([str(PYTHON), "-c", code], stdout=subprocess.PIPE, check=True, cwd=str(ROOT))
-    return {**json.loads(answer.stdout), **os.environ}
+def start_check() -> "dict[str, typing.Any]":
+    """Return the settings in force, the faults with which the service cannot start, and what has no effect."""
+    # The packages that read .env and know the settings are in .venv only.
+    answer = subprocess.run(
+        [str(PYTHON), "-m", "tracker.environment"], stdout=subprocess.PIPE, check=True, cwd=str(ROOT)
+    )
+    checked: "dict[str, typing.Any]" = json.loads(answer.stdout)
+    if checked["faults"]:
+        raise StopError("The service cannot start.\n" + "\n".join("  " + fault for fault in checked["faults"]))
+    return checked
 
 
 def address(values: "dict[str, str]") -> "tuple[str, int]":
     """Return the host and port to serve at, with the same defaults as gunicorn.conf.py."""
-    host = (values.get("HOST") or "").strip() or "127.0.0.1"
-    port = (values.get("PORT") or "").strip() or "8000"
-    if not port.isdecimal() or not 1 <= int(port) <= 65535:
-        raise StopError("PORT must be a whole number from 1 to 65535")
-    return host, int(port)
+    return values.get("HOST") or "127.0.0.1", int(values.get("PORT") or 8000)
 
 
 def demo_shop(values: "dict[str, str]", host: str) -> bool:
@@ -196,22 +199,29 @@ def check_free(host: str, port: int) -> None:
         raise StopError(text.format(host, port, (error.strerror or str(error)).lower(), other)) from None
 
 
+def print_page(name: str, host: str, port: int, path: str, what: str) -> None:
+    """Print one address for a person."""
+    print("  {:<11} {:<31} {}".format(name, "http://{}:{}{}".format(host, port, path), what))
+
+
 def serve(arguments: argparse.Namespace, more: "list[str]") -> int:
     """Set up, then replace this process with Gunicorn, so that signals reach it directly."""
     set_up("requirements.txt")
     make_env_file(ROOT)
-    values = settings()
+    checked = start_check()
+    values = checked["values"]
     if (values.get("DATABASE_URL") or "").strip():
         set_up("requirements.txt", "requirements-postgres.txt")
     host, port = address(values)
     check_free(host, port)
     shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, "[{}]".format(host) if ":" in host else host)
-    pages = [("service", "/"), ("docs", "/docs"), ("health", "/health")]
     if demo_shop(values, host):
         os.environ["DEMO_SHOP"] = "on"
-        pages.insert(0, ("demo", "/demo"))
-    for name, path in pages:
-        print("  {:<8} http://{}:{}{}".format(name, shown, port, path))
+        print_page("Try it", shown, port, "/demo", "a demo shop, and what happens behind it")
+    print_page("Build on it", shown, port, "/docs", "what the service takes and answers")
+    print_page("All well?", shown, port, "/health", "whether it is healthy, and what needs your attention")
+    for doubt in checked["doubts"]:
+        print("  Note: {}".format(doubt))
     print("Ctrl-C stops it.", flush=True)
     os.chdir(str(ROOT))
     os.execv(str(PYTHON), [str(PYTHON), "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"])
@@ -266,9 +276,20 @@ def bench(arguments: argparse.Namespace, more: "list[str]") -> int:
     os.execv(str(PYTHON), [str(PYTHON), "-m", "bench", *more])
 
 
+def command_of_the_service(words: "list[str]") -> int:
+    """Set up, then replace this process with a command such as `sessions list`."""
+    set_up("requirements.txt")
+    os.chdir(str(ROOT))
+    os.execv(str(PYTHON), [str(PYTHON), "-m", "flask", *words])
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the parser. A command is a function of its parsed arguments and the list of unknown ones."""
-    top = argparse.ArgumentParser(prog="python3 run.py", description="Sets up Shopify Tracker and serves or tests it.")
+    top = argparse.ArgumentParser(
+        prog="python3 run.py",
+        description="Sets up Shopify Tracker and serves or tests it.",
+        epilog="Every other word is a command of the service, such as `python3 run.py sessions list`.",
+    )
     top.set_defaults(command=serve, takes_more=False)
     commands = top.add_subparsers(title="commands", metavar="COMMAND")
     commands.add_parser("serve", help="set up and serve (what happens without a command)").set_defaults(command=serve)
@@ -290,10 +311,13 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: "list[str]") -> int:
     """Run one command and return its exit status."""
     top = parser()
-    arguments, more = top.parse_known_args(argv)
-    if more and not arguments.takes_more:
-        top.error("unknown: {}".format(" ".join(more)))
+    is_own = not argv or argv[0].startswith("-") or argv[0] in ("serve", "test", "bench")
     try:
+        if not is_own:
+            return command_of_the_service(argv)
+        arguments, more = top.parse_known_args(argv)
+        if more and not arguments.takes_more:
+            top.error("unknown: {}".format(" ".join(more)))
         return int(arguments.command(arguments, more))
     except StopError as stop:
         print(stop, file=sys.stderr)

@@ -1,19 +1,19 @@
 """The generated parts of the documents: `python -m testing.documents` writes them, and tests compare them.
 
 A generated part stands between `<!-- generated: NAME -->` and `<!-- end -->`. It is made from docstrings, from
-pyproject.toml, from the decisions' own files and from the table of the words of rules. Everything else in those
+pyproject.toml, the decisions' own files, the settings, the commands and the words of rules. Everything else in those
 documents is written by hand.
 """
 
 from __future__ import annotations
 
 import ast
-import re
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from testing.reference import commands, in_table, settings
 from tracker.decisions.visit.owner_words import OWNER_WORDS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -39,7 +39,7 @@ WITHOUT_PYTHON = {
 
 def code_map(package: str) -> str:
     """Return a table of every package, module and folder of files below a package, with what each is for."""
-    rows = [f"| `{path}` | {_in_table(what)} |" for path, what in _described(ROOT / package)]
+    rows = [f"| `{path}` | {in_table(what)} |" for path, what in _described(ROOT / package)]
     return "\n".join(["| Path | What it is |", "|---|---|", *rows])
 
 
@@ -68,13 +68,6 @@ def first_line(module: Path) -> str:
     return text.splitlines()[0]
 
 
-def _in_table(text: str) -> str:
-    """Return text as Markdown shows it unchanged in a table: a bar would end the cell, and <id> would be HTML."""
-    outside_code, *rest = re.split(r"(`[^`]*`)", text.replace("|", r"\|"))
-    parts = [outside_code, *rest]
-    return "".join(part if part.startswith("`") else part.replace("<", r"\<") for part in parts)
-
-
 def layers() -> str:
     """Return the layers that import-linter enforces, the upper one first."""
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
@@ -97,7 +90,7 @@ def decisions() -> str:
 
 def _decision_row(path: Path) -> str:
     title, _, status = path.read_text("utf-8").splitlines()[:3]
-    link = f"[{_in_table(title.removeprefix('# '))}]({path.name})"
+    link = f"[{in_table(title.removeprefix('# '))}]({path.name})"
     return f"| {path.name[:10]} | {link} | {status.removeprefix('Status: ')} |"
 
 
@@ -126,6 +119,8 @@ GENERATED: dict[str, dict[str, Callable[[], str]]] = {
         "map of learning": lambda: code_map("learning"),
     },
     "docs/decisions/README.md": {"decisions": decisions},
+    "docs/commands.md": {"commands": commands},
+    "docs/settings.md": {"settings": settings},
     "docs/shop-file.md": {"words of when": words_of_when},
 }
 """Document -> name of a generated part -> what makes it."""

@@ -72,7 +72,8 @@ def example_report(session: str) -> str:
 def main() -> None:
     """Print the figures of POST /ingest (a session's second report) and of POST /askai by the rules."""
     with tempfile.TemporaryDirectory() as folder:
-        app = create_app(Config(storage_file=Path(folder) / "sessions.json", shop_file=EXAMPLE_SHOP, log_level="ERROR"))
+        storage = Path(folder) / "sessions.json"
+        app = create_app(Config(storage_file=storage, shop_file=EXAMPLE_SHOP, log_level="ERROR", holdout_percent=0.0))
         client = app.test_client()
         for session in ("warm-up-1", "measured-1"):
             client.post("/ingest", data=example_report(session))

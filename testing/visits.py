@@ -6,6 +6,7 @@ import random
 from dataclasses import replace
 from typing import Any
 
+from tracker.decisions.holdout.epoch import lot_of
 from tracker.decisions.holdout.offer import Offer
 from tracker.insights.orders import OrderState, with_order
 from tracker.sessions.model import Event, ShopperSession
@@ -26,7 +27,14 @@ def visit(session_id: str = "a-visit-0001", at: int = MORNING, **changes: Any) -
 
 def offered(session: ShopperSession, epoch: str, at: int | None = None, **changes: Any) -> ShopperSession:
     """Return the visit with an offer in its decision log."""
-    fields: dict[str, Any] = {"arm": "shown", "message_id": "size", "percent": 20.0, "first": True, **changes}
+    fields: dict[str, Any] = {
+        "arm": "shown",
+        "message_id": "size",
+        "percent": 20.0,
+        "first": True,
+        "lot": lot_of(session),
+        **changes,
+    }
     offer = Offer(at_ms=session.updated_at if at is None else at, epoch=epoch, **fields)
     return replace(session, decisions={**session.decisions, "offer": offer.to_record()})
 

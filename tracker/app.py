@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -13,14 +12,18 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from tracker.askai.blueprint import askai_blueprint
 from tracker.cli import register_commands
 from tracker.config import Config, load_config
-from tracker.decisions.eligibility import Holdout
 from tracker.decisions.engine import Engine
+from tracker.decisions.holdout.epochs import Epochs
 from tracker.decisions.shop.live_file import ShopFile, ShopSource
 from tracker.durable.cell import Cell
 from tracker.ingest.blueprint import ingest_blueprint
 from tracker.ingest.events import EventLimits
 from tracker.ingest.forget import forget_blueprint
-from tracker.insights.joining import NewestSessions, Orders
+from tracker.insights.counting.counting import VisitCounting
+from tracker.insights.counting.live import insights_of
+from tracker.insights.joining import Orders
+from tracker.insights.port import Insights
+from tracker.insights.reporting import Reporting
 from tracker.insights.waiting import WaitingOrders
 from tracker.llm.budget import DailyLimits
 from tracker.llm.groq_client import GroqClient
@@ -52,20 +55,23 @@ def create_app(
     *,
     store: SessionStore | None = None,
     engine: Engine | None = None,
+    insights: Insights | None = None,
     clock: Callable[[], int] = now_ms,
     env_file: Path | None = None,
     may_choose_token: bool = False,
 ) -> Flask:
     """Make the WSGI application.
 
-    `config` defaults to the environment's, and `store` and `engine` to those that it describes; `clock` returns ms
+    `config` defaults to the environment's, and the other parts to those that it describes; `clock` returns ms
     since 1970. Nothing is opened before the first request, so the application may be made before a fork. Settings came
     from `env_file`, perhaps; `may_choose_token`: an ADMIN_TOKEN that is written into it later takes effect. Raises
     ConfigError.
     """
     config = config or load_config()
     configure_logging(config.log_level, config.secrets)
-    storage = open_storage(config.storage_url, config.database_connections)
+    zone = config.shop_timezone
+    storage = open_storage(config.storage_url, config.database_connections, VisitCounting(zone, clock))
+    sums = storage.sums if store is None else None
     store = store or storage.sessions
     shop = ShopFile(config.shop_file)
     spoken: ShopSource = shop
@@ -73,9 +79,11 @@ def create_app(
         from tracker.demo.shop_file import OwnersFileOrDemos  # noqa: PLC0415  loaded only where it is on
 
         spoken = OwnersFileOrDemos(shop, config.shop_file)
-    engine = engine or _engine(config, store, spoken, storage.cell("allowance"), clock)
+    epochs = Epochs(storage.cell("epochs"), 0.0 if config.demo_shop else config.holdout_percent, clock)
+    engine = engine or _engine(config, store, spoken, storage.cell("allowance"), epochs, clock)
     waiting = WaitingOrders(storage.cell("orders"))
-    orders = Orders(store, waiting, NewestSessions(store).session_of, clock)
+    insights = insights or insights_of(store, sums, zone, epochs)
+    orders = Orders(store, waiting, insights.session_of, clock)
     origins = AllowedOrigins(config.allowed_origins)
     session_limits = SessionLimits(
         events=config.max_session_events, pages=config.max_pages, event_bytes=config.max_session_bytes
@@ -88,7 +96,7 @@ def create_app(
             engine=engine,
             shop=shop,
             clock=clock,
-            zone=ZoneInfo("UTC"),
+            insights=insights,
             seen=storage.cell("seen"),
             popup_style=(ASSETS / "popup.css").read_bytes(),
             env_file=env_file,
@@ -127,9 +135,9 @@ def create_app(
     if config.trusted_proxies:
         # A chain of proxies appends to X-Forwarded-For, but passes scheme and host on as one value.
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
-            app.wsgi_app, x_for=config.trusted_proxies, x_proto=1, x_host=1
+            app.wsgi_app, x_for=config.trusted_proxies, x_proto=1, x_host=1, x_prefix=1
         )
-    register_commands(app, store, engine, session_limits, config)
+    register_commands(app, store, engine, session_limits, config, Reporting(insights, shop, clock))
     return app
 
 
@@ -142,7 +150,9 @@ def _event_limits(config: Config) -> EventLimits:
     )
 
 
-def _engine(config: Config, store: SessionStore, shop: ShopSource, cell: Cell, clock: Callable[[], int]) -> Engine:
+def _engine(
+    config: Config, store: SessionStore, shop: ShopSource, cell: Cell, epochs: Epochs, clock: Callable[[], int]
+) -> Engine:
     model = None
     if config.groq_api_key:
         model = GroqClient(
@@ -154,7 +164,7 @@ def _engine(config: Config, store: SessionStore, shop: ShopSource, cell: Cell, c
         shop,
         model=model,
         budget=budget,
-        holdout=Holdout(percent=config.holdout_percent),
+        epochs=epochs,
         clock=clock,
         cool_down_s=config.model_cool_down,
     )

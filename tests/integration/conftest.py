@@ -31,6 +31,7 @@ class StartServer(Protocol):
         env: dict[str, str] | None = None,
         args: tuple[str, ...] = (),
         open_files: int | None = None,
+        as_script: bool = False,
     ) -> GunicornServer: ...
 
 
@@ -73,10 +74,14 @@ def _logging_as_it_was() -> Iterator[None]:
 
 @pytest.fixture
 def make_app(tmp_path: Path) -> MakeApp:
-    """Returns the application in this process; the arguments are fields of Config, `store`, `engine` and `clock`."""
+    """Returns the application in this process; the arguments are fields of Config, `store`, `engine` and `clock`.
+
+    Nobody is held out, so that every visit may get its popup.
+    """
 
     def make(*, store: Any = None, engine: Any = None, clock: Any = now_ms, **settings: Any) -> Flask:
-        config = Config(**{"storage_file": tmp_path / "sessions.json", "admin_token": ADMIN_TOKEN, **settings})
+        ours = {"storage_file": tmp_path / "sessions.json", "admin_token": ADMIN_TOKEN, "holdout_percent": 0.0}
+        config = Config(**{**ours, **settings})
         return create_app(config, store=store, engine=engine, clock=clock)
 
     return make

@@ -30,8 +30,9 @@ from testing.fake_groq import FakeGroq, good_proposal
 from tests.integration.conftest import MakeApp
 from tracker.decisions.case import Case
 from tracker.decisions.decision import Shown, Silence
-from tracker.decisions.eligibility import Holdout
 from tracker.decisions.engine import Engine
+from tracker.decisions.holdout.epoch import Epoch, lot_of
+from tracker.decisions.holdout.epochs import FixedEpoch
 from tracker.decisions.log import entry as entry_module
 from tracker.decisions.log.session_log import KEPT
 from tracker.decisions.shop.shop import FrequencyCaps, Shop
@@ -227,21 +228,86 @@ def test_acts_that_end_eligibility_keep_the_model_from_being_asked(
 # --- holdout, offers, languages ---------------------------------------------------------------------------------------
 
 
-def test_the_holdout_is_shown_nothing_is_logged_and_makes_no_call() -> None:
+EPOCH = Epoch(id="3f2a9c01", percent=20.0, begun_ms=0)
+
+
+def test_a_held_browser_is_told_nothing_and_logged_with_what_it_would_have_been_told() -> None:
     ids = [f"session-{n:04}" for n in range(1000)]
-    table = desk(*(documents_session(session=one) for one in ids), model=ScriptedModel(), holdout=Holdout(percent=20))
+    sessions = {one: documents_session(session=one) for one in ids}
+    table = desk(*sessions.values(), model=ScriptedModel(), epochs=FixedEpoch(EPOCH))
     answers = {one: table.ask(one) for one in ids}
     held = {one for one, decision in answers.items() if decision.trigger == "holdout"}
+    assert held == {one for one in ids if EPOCH.holds(lot_of(sessions[one]))}
     assert 150 <= len(held) <= 250
     assert not any(isinstance(answers[one], Shown) for one in held)
     assert all(isinstance(answers[one], Shown) for one in set(ids) - held)
+    assert {decision.offered for decision in answers.values()} == {EPOCH.id}
+    # The model is asked about both groups alike: the group is looked at last.
     assert table.model is not None
-    assert table.model.calls == len(ids) - len(held)
-    for one in held:
+    assert table.model.calls == len(ids)
+    for one in ids:
         [entry] = table.log(one).entries
-        assert (entry.source, entry.trigger, entry.popup) == ("gate", "holdout", None)
+        popup, withheld = (None, entry.withheld) if one in held else (entry.popup, entry.popup)
+        assert (entry.source, entry.popup) == ("groq", popup)
+        offer = table.log(one).offer
+        assert offer is not None
+        assert withheld is not None
+        assert (offer.arm, offer.first, offer.percent) == ("held" if one in held else "shown", True, 20.0)
+        assert (offer.message_id, offer.at_ms, offer.epoch) == (withheld.message_id, entry.at, EPOCH.id)
+
+
+def test_a_held_visit_costs_no_further_call_and_keeps_its_first_offer() -> None:
+    everybody = FixedEpoch(Epoch(id="one", percent=100.0, begun_ms=0))
+    table = desk(model=ScriptedModel(), epochs=everybody)
+    table.ask()
+    first = table.log().offer
     table.clock.move(minutes=30)
-    assert {one for one in ids if table.ask(one).trigger == "holdout"} == held
+    again = table.ask()
+
+    assert isinstance(again, Silence)
+    assert (again.trigger, again.offered, again.withheld) == ("holdout", "one", None)
+    assert table.model is not None
+    assert table.model.calls == 1
+    assert table.log().offer == first
+
+
+def test_a_shown_visit_is_told_its_epoch_with_every_later_answer() -> None:
+    table = desk(epochs=FixedEpoch(EPOCH))
+    session = documents_session(session="a-shown-session", lot=min(set(range(1000)) - EPOCH.held_lots))
+    table.store.put(session)
+    assert table.ask(session.session).offered == EPOCH.id
+    table.clock.move(seconds=2)
+    repeated = table.ask(session.session)
+    assert isinstance(repeated, Shown)
+    assert (repeated.origin.source, repeated.offered) == ("cache", EPOCH.id)
+    table.clock.move(minutes=30)
+    assert table.ask(session.session).offered == EPOCH.id
+
+
+@pytest.mark.parametrize(("offered", "first"), [("", True), ("another", True), (EPOCH.id, False)])
+def test_a_browser_is_newly_offered_once_an_epoch(offered: str, first: bool) -> None:
+    table = desk(documents_session(offered=offered, lot=min(EPOCH.held_lots)), epochs=FixedEpoch(EPOCH))
+    table.ask()
+
+    offer = table.log().offer
+    assert offer is not None
+    assert (offer.arm, offer.first, offer.lot) == ("held", first, min(EPOCH.held_lots))
+
+
+def test_the_lot_of_the_browser_decides_and_not_the_visit() -> None:
+    lots = sorted(EPOCH.held_lots)[:3] + sorted(set(range(1000)) - EPOCH.held_lots)[:3]
+    sessions = [documents_session(session=f"session-{n}-{lot:03}", lot=lot) for lot in lots for n in range(3)]
+    table = desk(*sessions, epochs=FixedEpoch(EPOCH))
+
+    held = [table.ask(one.session).trigger == "holdout" for one in sessions]
+    assert held == [True] * 9 + [False] * 9
+
+
+def test_without_a_holdout_no_offer_is_kept() -> None:
+    table = desk()
+
+    assert table.ask().offered == ""
+    assert table.log().offer is None
 
 
 def at(day: str) -> int:

@@ -14,8 +14,9 @@ from learning.playing import labelled_visits, shop_of_the_visits
 from testing.advice import NOON, FreeBudget, ScriptedModel
 from tracker.decisions.browser_memory import BrowserMemory, SeenMessage
 from tracker.decisions.decision import Shown
-from tracker.decisions.eligibility import Holdout
 from tracker.decisions.engine import Engine
+from tracker.decisions.holdout.epoch import Epoch
+from tracker.decisions.holdout.epochs import FixedEpoch
 from tracker.decisions.log.session_log import DecisionLog
 from tracker.decisions.rehearsal.example import ExampleVisit
 from tracker.decisions.rehearsal.player import HandClock, Player, Popup
@@ -127,7 +128,8 @@ def test_nothing_changes_over_long_visits_with_many_popups_whatever_the_shoppers
 
 def test_nothing_changes_with_a_holdout_and_a_browser_that_remembers() -> None:
     memory = BrowserMemory(seen=(SeenMessage("chat", 1, 1, 1), SeenMessage("shipping", 9, 0, None)))
-    past = Past(memory=memory, holdout=Holdout(percent=30)).play(labelled(80))
+    held = FixedEpoch(Epoch(id="one", percent=30.0, begun_ms=0))
+    past = Past(memory=memory, epochs=held).play(labelled(80))
     found = past.compared()
 
     assert "holdout" in {one.before.trigger for one in found}

@@ -1,8 +1,9 @@
-"""README.md is true: every example is run against a real server, every table is compared with the code.
+"""README.md and the pages of docs are true: examples are run against a real server, tables compared with the code.
 
 A comment before a block says how the block is run: `<!-- test: curl -->` (the json block after it is the answer),
 `<!-- test: serves -->` (a command that starts the service), `<!-- test: commands -->` (the text block after it is the
-output), and `<!-- test: browser -->`. A block of bash, html or js without such a comment fails.
+output), and `<!-- test: browser -->`; or why it is not: `<!-- not run: needs Docker -->`. A block of bash, html or js
+without such a comment fails.
 """
 
 from __future__ import annotations
@@ -27,26 +28,32 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
 import pytest
-from flask import Flask
 
 from testing.fake_groq import data_of
 from testing.gunicorn_server import ROOT, GunicornServer
 from testing.http_client import Client
+from testing.reference import own_commands
 from tests.integration.conftest import ADMIN_TOKEN, MakeApp, StartServer
-from tests.unit.test_settings_documented import DEFAULTS
 from tracker.decisions.model.prompt import build_prompt
+from tracker.decisions.shop.owner_file import parse_shop
 from tracker.decisions.shop.shop import Shop
 from tracker.decisions.visit.reading import Reading
 from tracker.decisions.visit.signals import Signals
 from tracker.llm.faults import Fault
 from tracker.sessions.store import StoreError
+from tracker.web.routes import Callers
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-README = (ROOT / "README.md").read_text("utf-8")
+PAGES = {
+    str(path.relative_to(ROOT)): path.read_text("utf-8")
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+}
+"""The text of every page for users, by its path; the README is the first."""
+GUIDES = [name for name in PAGES if name != "docs/performance.md"]
+"""The pages that are written by hand, and to be read at one sitting."""
 SESSION = "7c0f6b9e-2f0d-4b7e-9a55-3d1c8f1f2a90"
 """The session in the examples of the commands."""
 
@@ -55,6 +62,7 @@ SESSION = "7c0f6b9e-2f0d-4b7e-9a55-3d1c8f1f2a90"
 class Example:
     """A block that is run, and the json or text block right after it."""
 
+    page: str
     how: str | None
     code: str
     shown: str | None
@@ -62,18 +70,28 @@ class Example:
 
 def examples() -> list[Example]:
     block = re.compile(
-        r"(?:<!-- test: (\w+) -->\n)?```(bash|html|js)\n(.*?)```\n(?:\n```(?:json|text)\n(.*?)```\n)?", re.DOTALL
+        r"(?:<!-- (test: \w+|not run: [^\n]+) -->\n)?```(bash|html|js)\n(.*?)```\n(?:\n```(?:json|text)\n(.*?)```\n)?",
+        re.DOTALL,
     )
-    return [Example(how, code, shown) for how, _language, code, shown in block.findall(README)]
+    return [
+        Example(page, how.partition(":")[0] if how.startswith("not run") else how.removeprefix("test: "), code, shown)
+        for page, text in PAGES.items()
+        for how, _language, code, shown in block.findall(text)
+    ]
 
 
 def run_as(how: str) -> list[Example]:
     return [example for example in examples() if example.how == how]
 
 
-def section(title: str) -> str:
-    found = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", README, re.MULTILINE | re.DOTALL)
-    assert found, f"the README has no section {title}"
+def pages_with(how: str) -> list[str]:
+    """Return the pages that have examples of this kind."""
+    return list(dict.fromkeys(example.page for example in run_as(how)))
+
+
+def section(page: str, title: str) -> str:
+    found = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", PAGES[page], re.MULTILINE | re.DOTALL)
+    assert found, f"{page} has no section {title}"
     return found[1]
 
 
@@ -89,11 +107,40 @@ def code_spans(text: str) -> list[str]:
 
 
 def test_every_code_block_says_how_it_is_run() -> None:
-    known = {"curl", "serves", "commands", "browser"}
+    known = {"curl", "serves", "commands", "browser", "not run"}
 
     assert [example.code for example in examples() if example.how not in known] == []
     assert {example.how for example in examples()} == known
-    assert README.count("<!-- test:") == len(examples())
+    marks = sum(text.count("<!-- test:") + text.count("<!-- not run:") for text in PAGES.values())
+    assert marks == len(examples())
+
+
+@pytest.mark.parametrize("page", GUIDES)
+def test_a_page_can_be_read_at_one_sitting(page: str) -> None:
+    assert PAGES[page].count("\n") <= (170 if page == "README.md" else 200)
+
+
+def test_every_page_is_linked_from_the_readme_or_from_a_page_that_is() -> None:
+    reached, new = set(), {"README.md"}
+    while new:
+        reached |= new
+        links = {
+            str((ROOT / page).parent.joinpath(target).resolve().relative_to(ROOT))
+            for page in new
+            for target in re.findall(r"\]\(([^)#:]+\.md)", PAGES[page])
+        }
+        new = (links & PAGES.keys()) - reached
+
+    assert reached == PAGES.keys()
+
+
+def test_rules_that_pages_show_are_rules_of_the_file_of_messages() -> None:
+    shown = [rule for text in PAGES.values() for rule in re.findall(r"`(when = \{[^`]+\})`", text)]
+
+    assert shown
+    for rule in shown:
+        fact = '[[facts]]\nid = "a"\ntext = "Free returns within 30 days."'
+        parse_shop(f'name = "A shop"\n{fact}\n[[rules]]\n{rule}\nsay = ["a"]\n'.encode())
 
 
 # --- The API ---
@@ -130,16 +177,34 @@ def without_clock(answer: Any) -> Any:
     return answer
 
 
-def test_every_api_example_answers_as_shown(start_server: StartServer) -> None:
+@pytest.mark.parametrize("page", pages_with("curl"))
+def test_every_api_example_answers_as_shown(start_server: StartServer, page: str) -> None:
     server = start_server(env={"ADMIN_TOKEN": ADMIN_TOKEN, "TRACKER_SHOP_FILE": str(ROOT / "shop.example.toml")})
-    # One test for all, because each example uses what those before it have stored.
-    asked = run_as("curl")
-
-    for example in asked:
+    # One test for a page, because each example uses what those before it have stored.
+    for example in (one for one in run_as("curl") if one.page == page):
         assert example.shown, f"no answer is shown for {example.code}"
         answer = curl(example.code, server)
         assert without_clock(answer) == without_clock(json.loads(example.shown)), example.code
-    assert len(asked) >= 8
+
+
+def test_the_api_has_enough_examples() -> None:
+    assert len(run_as("curl")) >= 8
+
+
+FOR_PAGES = {Callers.OWN_PAGES, Callers.OWNERS_BROWSER}
+"""The callers of the owner's pages, which are no part of the API."""
+
+
+def test_the_guide_of_the_owner_names_every_page(make_app: MakeApp) -> None:
+    app = make_app()
+    pages = {
+        rule.rule
+        for rule in app.url_map.iter_rules()
+        if rule.callers is Callers.OWNERS_BROWSER  # type: ignore[attr-defined]
+        if "GET" in (rule.methods or set()) and not rule.arguments
+    }
+
+    assert set(re.findall(r"^\| `(/[^`]*)` \|", PAGES["docs/owner.md"], re.MULTILINE)) == pages
 
 
 def test_the_table_of_routes_is_the_url_map(make_app: MakeApp) -> None:
@@ -147,10 +212,11 @@ def test_the_table_of_routes_is_the_url_map(make_app: MakeApp) -> None:
     served = {
         f"{method} {rule.rule}"
         for rule in app.url_map.iter_rules()
+        if rule.callers not in FOR_PAGES and not rule.rule.startswith("/assets/")  # type: ignore[attr-defined]
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
 
-    assert set(re.findall(r"`((?:GET|POST|DELETE) /[^`]*)`", section("The API").split("###")[0])) == served
+    assert set(re.findall(r"`((?:GET|POST|DELETE) /[^`]*)`", PAGES["docs/api.md"].partition("\n## ")[0])) == served
 
 
 # --- Starting it ---
@@ -228,13 +294,36 @@ def test_every_command_that_starts_the_service_works(project: Path, command: str
         assert (project / ".env").exists()
 
 
-def test_render_yaml_is_what_the_readme_describes() -> None:
+def test_wrong_setting_is_told_with_its_place_before_any_address_is_printed(project: Path) -> None:
+    (project / ".env").write_text("# mine\nALLOWED_ORIGIN=https://a.example\nWEB_CONCURRENCY=two\n", "utf-8")
+    done = subprocess.run(
+        ["python3", "run.py"], cwd=project, env=environment_for(project), capture_output=True, text=True
+    )
+
+    assert done.returncode == 1
+    assert "http://" not in done.stdout
+    assert done.stderr.splitlines() == [
+        "The service cannot start.",
+        "  WEB_CONCURRENCY must be a whole number from 1 to 64, not 'two' (.env line 3).",
+    ]
+
+
+def test_other_words_of_run_py_are_commands_of_the_service(project: Path) -> None:
+    done = subprocess.run(
+        ["python3", "run.py", "sessions", "list", "--json"],
+        cwd=project, env=environment_for(project), capture_output=True, text=True,
+    )  # fmt: skip
+
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+
+
+def test_render_yaml_is_what_the_page_on_hosting_describes() -> None:
     blueprint = (ROOT / "render.yaml").read_text("utf-8")
     asked_for = set(re.findall(r"key: (\w+)[^\n]*\n +sync: false", blueprint))
 
     assert "startCommand: gunicorn -c gunicorn.conf.py wsgi:app\n" in blueprint
     assert asked_for == {"GROQ_API_KEY", "ALLOWED_ORIGINS"}
-    assert all(f"`{name}`" in section("Deploy on Render") for name in asked_for)
+    assert all(f"`{name}`" in section("docs/hosting.md", "Render") for name in asked_for)
     for fact in ("plan: starter", "mountPath: /var/data", "generateValue: true"):
         assert fact in blueprint
 
@@ -242,7 +331,8 @@ def test_render_yaml_is_what_the_readme_describes() -> None:
 # --- The commands ---
 
 
-def test_every_command_prints_the_output_that_is_shown(project: Path) -> None:
+@pytest.mark.parametrize("page", pages_with("commands"))
+def test_every_command_prints_the_output_that_is_shown(project: Path, page: str) -> None:
     report = {"session": SESSION, "itemsInCart": 2, "timeOnPage": {"/cart": 95_000}}
     record = {
         **report,
@@ -252,50 +342,26 @@ def test_every_command_prints_the_output_that_is_shown(project: Path) -> None:
     shutil.copy(ROOT / "shop.example.toml", project / "shop.toml")
     (project / "tracker_storage.json").write_text(f"{{\n{json.dumps(SESSION)}:{json.dumps(record)}\n}}", "utf-8")
 
-    for example in run_as("commands"):
+    for example in (one for one in run_as("commands") if one.page == page):
         done = subprocess.run(
             ["bash", "-ec", example.code],
             cwd=project, env=environment_for(project), capture_output=True, text=True, check=True,
         )  # fmt: skip
         moment = partial(re.sub, r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "a moment")
         assert moment(done.stdout) == moment(example.shown or "")
-    assert len((project / "backup.ndjson").read_text("utf-8").splitlines()) == 1
+    if page == "docs/hosting.md":
+        assert len((project / "backup.ndjson").read_text("utf-8").splitlines()) == 1
 
 
-def own_commands(app: Flask) -> Iterator[tuple[str, click.Command]]:
-    for name, command in app.cli.commands.items():
-        if command.hidden:
-            continue  # a former name
-        if isinstance(command, click.Group):
-            yield from ((f"{name} {sub}", one) for sub, one in command.commands.items())
-        else:
-            yield name, command
-
-
-def test_the_table_of_commands_is_the_command_line(make_app: MakeApp) -> None:
+def test_every_command_explains_itself_and_can_answer_programs(make_app: MakeApp) -> None:
     app = make_app()
-    real = dict(own_commands(app))
-    shown = [code_spans(row[0])[0] for row in rows(section("The owner's commands"), "Command | What it does")]
-    # The name of a command ends before ID, FILE and the options.
-    named = {re.match(r"flask ((?:[a-z]+ ?)+)(?= |$)", command)[1].strip(): command for command in shown}  # type: ignore[index]
-
-    assert named.keys() == real.keys()
-    for name, command in named.items():
+    for name, _command in own_commands():
         helped = app.test_cli_runner().invoke(args=[*name.split(), "--help"])
         assert helped.exit_code == 0
-        assert all(option in helped.output for option in re.findall(r"--[a-z-]+|\b[A-Z]+\b", command)), name
-        assert ("--json" in helped.output) == (name != "sessions export")
+        assert ("--json" in helped.output) == (name != "sessions export"), name
 
 
 # --- The tables ---
-
-
-def test_the_table_of_settings_holds_exactly_the_settings_and_their_defaults() -> None:
-    table = rows(section("Settings"), "Setting | Default | What it is")
-    shown = {name.strip("`"): "" if default == "empty" else default.strip("`") for name, default, _help in table}
-
-    assert shown == DEFAULTS
-    assert all(help_text.endswith(".") for _name, _default, help_text in table)
 
 
 def codes(error: type[StoreError]) -> set[str]:
@@ -303,8 +369,10 @@ def codes(error: type[StoreError]) -> set[str]:
 
 
 def stable_codes() -> set[str]:
-    """Return every code that an error can have: in calls of ApiError, the table of statuses, and the store's errors."""
+    """Return every code that an error can have: of ApiError, of the tables of statuses, and of the store."""
     found: set[str] = set()
+    refusals = (ROOT / "tracker" / "serving" / "refusals.py").read_text("utf-8")
+    found |= set(re.findall(r'[45]\d\d, "([a-z_]+)", "', refusals))
     for path in (ROOT / "tracker").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") in {"ApiError", "_answer"}:
@@ -320,19 +388,19 @@ def stable_codes() -> set[str]:
 
 
 def test_the_table_of_errors_explains_exactly_the_error_codes() -> None:
-    table = rows(section("Troubleshooting"), "Code | Status | Why | What to do")
+    table = rows(PAGES["docs/troubleshooting.md"], "Code | Status | Why | What to do")
 
-    assert {code_spans(row[0])[0] for row in table} == stable_codes()
+    assert {code for row in table for code in code_spans(row[0])} == stable_codes()
 
 
 def test_the_table_of_model_faults_explains_exactly_the_faults() -> None:
-    table = rows(section("Troubleshooting"), "Fault | Why | What to do")
+    table = rows(PAGES["docs/troubleshooting.md"], "Fault | Why | What to do")
 
     assert {code_spans(row[0])[0] for row in table} == set(Fault)
 
 
 def test_the_privacy_section_names_everything_that_is_sent_to_groq() -> None:
-    paragraph = re.search(r"\*\*What is sent to Groq\.\*\*(.*?)\n\n", section("Privacy"), re.DOTALL)
+    paragraph = re.search(r"\*\*What is sent to Groq\.\*\*(.*?)\n\n", PAGES["docs/privacy.md"], re.DOTALL)
     assert paragraph
 
     shop = replace(Shop(), wording="model")
@@ -343,19 +411,6 @@ def test_the_privacy_section_names_everything_that_is_sent_to_groq() -> None:
     )  # fmt: skip
     question = {"messages": build_prompt(full, Reading(), shop, shop.messages)}
     assert set(code_spans(paragraph[1])) - {"GROQ_API_KEY", 'wording = "model"'} == data_of(question).keys()
-
-
-def test_every_path_in_the_table_of_places_exists() -> None:
-    made_on_use = {".env", "tracker_storage.json", ".lock", "shop.toml", ".allowance", ".orders"}
-    named = [span for row in rows(section("Where things are"), "Path | What it is") for span in code_spans(row[0])]
-
-    assert [name for name in named if name not in made_on_use and not (ROOT / name).exists()] == []
-
-
-def test_links_inside_the_project_lead_to_files() -> None:
-    targets = [target for target in re.findall(r"\]\(([^)]+)\)", README) if "://" not in target]
-
-    assert [target for target in targets if not (ROOT / target).exists()] == []
 
 
 # --- The script for the theme ---

@@ -19,8 +19,8 @@ from flask import Flask
 from testing.fake_groq import FakeGroq
 from testing.gunicorn_server import ROOT, GunicornServer
 from tests.integration.conftest import ADMIN_TOKEN, MakeApp
-from tests.unit.test_settings_documented import SERVING
 from tracker.config import load_config
+from tracker.environment import SERVER_SETTINGS
 
 SAMPLES = ROOT / "tests" / "samples" / "1.0.0"
 SHOP_FILE = ROOT / "tests" / "samples" / "shop-1.0.0.toml"
@@ -189,6 +189,6 @@ def test_settings_of_1_0_0_are_known_and_their_values_accepted() -> None:
     settings = {name: value or "" for name, value in dotenv_values(SAMPLES / "env").items()}
 
     assert len(settings) > 20
-    config = load_config({name: value for name, value in settings.items() if name not in SERVING})
+    config = load_config({name: value for name, value in settings.items() if name not in SERVER_SETTINGS})
     assert str(config.storage_file) == "tracker_storage.json"
     assert config.max_session_events == 5000

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 import pytest
 
 from testing.advice import NOON, documents_session, example_shop, log_entry
+from testing.visits import offered
 from tracker.decisions.browser_memory import BrowserMemory
 from tracker.decisions.case import Case
-from tracker.decisions.eligibility import BOUNCE_EVENTS, Holdout, hopeless, refusal
+from tracker.decisions.eligibility import BOUNCE_EVENTS, hopeless, refusal
 from tracker.decisions.log.popups import ORIGINAL_WAY_MS, WAY_MS
 from tracker.decisions.log.session_log import with_entry
 from tracker.decisions.shop.shop import FrequencyCaps, Shop
@@ -20,10 +20,8 @@ SHOP = example_shop()
 MINUTE = 60_000
 
 
-def trigger_of(
-    session: ShopperSession, *, shop: Shop = SHOP, now: int = NOON, holdout: Holdout | None = None
-) -> str | None:
-    decision = refusal(Case.of(session, shop, now), holdout or Holdout())
+def trigger_of(session: ShopperSession, *, shop: Shop = SHOP, now: int = NOON) -> str | None:
+    decision = refusal(Case.of(session, shop, now))
     if decision is None:
         return None
     assert decision.reason
@@ -96,7 +94,7 @@ def test_after_an_order_there_is_no_popup_for_the_shops_days() -> None:
 
     def trigger(bought_days: int | None) -> str | None:
         memory = BrowserMemory(bought_days=bought_days)
-        decision = refusal(Case.of(documents_session(), SHOP, NOON, "idle", memory), Holdout())
+        decision = refusal(Case.of(documents_session(), SHOP, NOON, "idle", memory))
         return None if decision is None else decision.trigger
 
     assert trigger(days - 1) == "bought_lately"
@@ -149,7 +147,7 @@ def test_the_minutes_between_two_popups_are_kept_exactly() -> None:
 def test_a_shoppers_clock_that_runs_ahead_does_not_lengthen_the_pause() -> None:
     ahead = with_events({"type": "popup_dismissed", "ts": NOON + 10**12})
     assert trigger_of(ahead) == "dismissed"
-    decided = refusal(Case.of(ahead, SHOP, NOON), Holdout())
+    decided = refusal(Case.of(ahead, SHOP, NOON))
     assert decided is not None
     assert "0 min ago" in decided.reason
 
@@ -173,7 +171,7 @@ def test_a_popup_that_was_dropped_does_not_count_as_shown() -> None:
         return shown(with_events({"type": "view", "ts": NOON - 9000, "visit": 1}, drop), NOON)
 
     late = Case.of(dropped("cart"), SHOP, NOON + 60_000)
-    assert refusal(late, Holdout()) is None
+    assert refusal(late) is None
     assert (late.popups.count, late.popups.said) == (0, frozenset())
     resting = Case.of(dropped("dismissed"), SHOP, NOON + 60_000)
     assert (resting.popups.count, resting.popups.said) == (0, frozenset({"help"}))
@@ -192,22 +190,13 @@ def test_a_popup_that_was_seen_cannot_be_fetched_again(kind: str) -> None:
     assert trigger_of(session, now=NOON + 2000) in ("shown", "dismissed")
 
 
-def test_the_holdout_is_sticky_and_about_as_large_as_configured() -> None:
-    ids = [str(uuid.UUID(int=n * 7_919)) for n in range(20_000)]
-    for percent in (0.0, 1.0, 10.0, 50.0, 100.0):
-        held = sum(map(Holdout(percent=percent).holds, ids))
-        assert abs(held - len(ids) * percent / 100) <= 300
-        assert [Holdout(percent=percent).holds(one) for one in ids[:500]] == [
-            Holdout(percent=percent).holds(one) for one in ids[:500]
-        ]
-    ten = {one for one in ids if Holdout(percent=10).holds(one)}
-    assert ten <= {one for one in ids if Holdout(percent=20).holds(one)}, "a larger share keeps the smaller one"
-
-
-def test_the_holdout_is_checked_before_every_other_reason() -> None:
-    everybody = Holdout(percent=100)
-    assert trigger_of(documents_session(), holdout=everybody) == "holdout"
-    assert trigger_of(ShopperSession(session="a-session"), holdout=everybody) == "holdout"
+def test_a_browser_that_was_held_out_in_this_visit_stays_so_while_it_could_be_shown_something() -> None:
+    assert trigger_of(offered(documents_session(), "one", NOON, arm="held")) == "holdout"
+    assert trigger_of(offered(documents_session(), "one", NOON)) is None
+    assert (
+        trigger_of(offered(with_events({"type": "checkout_completed", "ts": NOON}), "one", NOON, arm="held"))
+        == "bought"
+    )
 
 
 def test_a_cart_that_is_empty_since_the_checkout_is_left_alone() -> None:

@@ -493,7 +493,7 @@ def test_a_file_that_cannot_be_read_keeps_the_last_good_one(tmp_path: Path) -> N
 
 def test_health_reports_a_faulty_file_until_it_is_corrected(tmp_path: Path) -> None:
     path = tmp_path / "shop.toml"
-    config = Config(storage_file=tmp_path / "sessions.json", shop_file=path)
+    config = Config(storage_file=tmp_path / "sessions.json", shop_file=path, holdout_percent=0.0)
     client = create_app(config).test_client()
     write(path, GOOD)
     assert "notices" not in client.get("/health").get_json()

@@ -39,6 +39,8 @@ def _question(raw: bytes) -> Any:
 def _answer(session_id: str, decision: Decision, rest_days: int) -> dict[str, Any]:
     popup = decision.fields()
     answer = {"ok": True, "session": session_id, "source": decision.origin.source, **popup, "decision": popup}
+    if decision.offered:
+        answer["offered"] = decision.offered
     return {**answer, **_further(decision, rest_days)} if isinstance(decision, Shown) else answer
 
 

@@ -162,6 +162,12 @@ class AnswerSchema(DecisionSchema):
     session = fields.String(required=True)
     source = fields.String(required=True, metadata={"description": "Who decided: gate, cache, groq or rules."})
     decision = fields.Nested(DecisionSchema, required=True)
+    offered = fields.String(
+        metadata={
+            "description": "From the first popup of a visit on, also where the browser is held out: the browser brings"
+            " it with the reports of its later visits."
+        }
+    )
     message_id = fields.String(metadata={"description": "The id of the message in the owner's file."})
     action = fields.Nested(ActionSchema, metadata={"description": "The popup's button, if the message has one."})
     words = fields.Nested(WordsSchema)

@@ -1,4 +1,4 @@
-"""The commands of the owner and the operator at a terminal: flask sessions, shop, ask, explain, backtest and simulate.
+"""The commands of the owner and the operator at a terminal: flask report, sessions, shop, ask, explain and more.
 
 terminal.py    output for people and for machines, and failures as one line
 sessions.py    flask sessions: list, show, delete, prune, repair, compact
@@ -9,6 +9,7 @@ ask.py         flask ask
 shop.py        flask shop check
 rehearse.py    flask shop rehearse
 explain.py     flask explain
+report.py      flask report
 backtest.py    flask backtest
 simulate.py    flask simulate
 """
@@ -22,17 +23,22 @@ from tracker.cli.backtest import backtest_command, former_backtest_command
 from tracker.cli.databases import add_copy, add_migrate
 from tracker.cli.explain import explain_command
 from tracker.cli.rehearse import add_rehearse
+from tracker.cli.report import report_command
 from tracker.cli.sessions import sessions_group
 from tracker.cli.shop import shop_group
 from tracker.cli.simulate import simulate_command
 from tracker.config import Config
 from tracker.decisions.engine import Engine
+from tracker.insights.reporting import Reporting
 from tracker.sessions.merge import SessionLimits
 from tracker.sessions.store import SessionStore
 
 
-def register_commands(app: Flask, store: SessionStore, engine: Engine, limits: SessionLimits, config: Config) -> None:
+def register_commands(
+    app: Flask, store: SessionStore, engine: Engine, limits: SessionLimits, config: Config, reporting: Reporting
+) -> None:
     """Add the commands to the flask command line."""
+    app.cli.add_command(report_command(reporting))
     sessions = sessions_group(store, limits)
     add_migrate(sessions, config)
     add_copy(sessions)

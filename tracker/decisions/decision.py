@@ -94,6 +94,8 @@ class Shown:
     delay_ms: int
     """How long to wait before showing it."""
     origin: Origin
+    offered: str = ""
+    """The epoch that the browser is to remember, for which this visit had its offer."""
 
     @property
     def category(self) -> Category:
@@ -150,6 +152,10 @@ class Silence:
     confidence: float = 1.0
     veto: str | None = None
     """Why the guardrails stopped a proposal, if they did."""
+    offered: str = ""
+    """See Shown.offered; silence in the place of a popup is an offer too."""
+    withheld: Shown | None = None
+    """What would have been shown, if the browser were not held out."""
 
     def fields(self) -> PopupFields:
         return PopupFields(

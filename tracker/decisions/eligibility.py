@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Final
 
 from tracker.decisions.case import Case
-from tracker.decisions.decision import ByEligibility, Silence
+from tracker.decisions.decision import ByEligibility, Decision, Shown, Silence
+from tracker.decisions.holdout.epoch import lot_of
+from tracker.decisions.holdout.epochs import EpochSource
+from tracker.decisions.holdout.offer import Offer
 from tracker.decisions.scorecard.silence import silence_by_rule
 from tracker.decisions.visit.signals import Signals, counted
 
 BOUNCE_EVENTS: Final = 3
+HELD: Final = "holdout"
+"""The trigger of a silence that stands in the place of a popup."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Holdout:
-    """The share of sessions that are never shown a popup, so that the others can be compared with them."""
-
-    percent: float = 0.0
-
-    def holds(self, session_id: str) -> bool:
-        """Whether the session belongs to it; always the same answer for the same session."""
-        digest = hashlib.blake2b(session_id.encode(), digest_size=4, person=b"holdout").digest()
-        return int.from_bytes(digest) < self.percent / 100 * 2**32
-
-
-def refusal(case: Case, holdout: Holdout) -> Silence | None:
+def refusal(case: Case) -> Silence | None:
     """Return the silence of the first reason against a popup; None if the session is eligible for one."""
-    if holdout.holds(case.session.session):
-        return silence("In the holdout: shown no popup, so that the others can be compared.", "holdout")
-    return _visit_is_over(case) or _capped(case) or _too_early(case.signals, case.shop.caps.seconds_before_first)
+    return (
+        _visit_is_over(case)
+        or _held_before(case)
+        or _capped(case)
+        or _too_early(case.signals, case.shop.caps.seconds_before_first)
+    )
 
 
 def hopeless(case: Case) -> Silence | None:
@@ -42,6 +37,54 @@ def hopeless(case: Case) -> Silence | None:
 def silence(reason: str, trigger: str) -> Silence:
     """Return the decision to show nothing, without asking rules or model."""
     return Silence(reason=reason, trigger=trigger, origin=ByEligibility())
+
+
+def with_offer(case: Case, decision: Decision, epochs: EpochSource) -> tuple[Decision, Offer | None]:
+    """Return the decision as the browser's group gets it, and the visit's offer if this is its moment.
+
+    The holdout comes last: whatever rules or model decided, a popup for a browser that is held out becomes silence.
+    """
+    known = case.log.offer
+    if not isinstance(decision, Shown):
+        return told(case, decision), None
+    if known is not None:
+        return (_withheld(decision, known) if known.arm == "held" else told(case, decision)), None
+    epoch = epochs.current()
+    if epoch is None:
+        return decision, None
+    lot = lot_of(case.session)
+    offer = Offer(
+        at_ms=case.now_ms,
+        arm="held" if epoch.holds(lot) else "shown",
+        message_id=decision.message.id,
+        percent=epoch.percent,
+        epoch=epoch.id,
+        first=case.session.offered != epoch.id,
+        lot=lot,
+    )
+    return (_withheld(decision, offer) if offer.arm == "held" else replace(decision, offered=epoch.id)), offer
+
+
+def told(case: Case, decision: Decision) -> Decision:
+    """Return the decision with the epoch that the browser is to remember, if the visit had its offer."""
+    return decision if case.log.offer is None else replace(decision, offered=case.log.offer.epoch)
+
+
+def _withheld(shown: Shown, offer: Offer) -> Silence:
+    return Silence(
+        reason=f'Held back, to compare with browsers that are shown popups. Else "{shown.message.id}": {shown.reason}',
+        trigger=HELD,
+        origin=shown.origin,
+        confidence=shown.confidence,
+        offered=offer.epoch,
+        withheld=shown,
+    )
+
+
+def _held_before(case: Case) -> Silence | None:
+    if case.log.offer is None or case.log.offer.arm != "held":
+        return None
+    return silence("Held back since the first popup of this visit, to compare with other browsers.", HELD)
 
 
 def _visit_is_over(case: Case) -> Silence | None:

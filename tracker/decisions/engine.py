@@ -1,7 +1,7 @@
 """The engine: how a decision about one session comes about. It reads from top to bottom.
 
     eligibility -> a standing decision -> silence by rule -> the owner's rule that holds -> a model, after a sign and
-    within its budget -> the rule itself, or else the scorecard -> the guardrails -> the log
+    within its budget -> the rule itself, or else the scorecard -> the guardrails -> the holdout -> the log
 
 Each part is called from here; only the engine knows their order.
 """
@@ -17,8 +17,9 @@ from typing import Final
 from tracker.decisions.browser_memory import NO_MEMORY, BrowserMemory
 from tracker.decisions.case import Case, SessionGoneError
 from tracker.decisions.decision import ByModel, ByRules, Decision
-from tracker.decisions.eligibility import Holdout, hopeless, refusal, silence
+from tracker.decisions.eligibility import hopeless, refusal, silence, told, with_offer
 from tracker.decisions.guardrails import checked
+from tracker.decisions.holdout.epochs import EpochSource, FixedEpoch
 from tracker.decisions.log.session_log import DecisionLog
 from tracker.decisions.model.consultation import Consultant
 from tracker.decisions.proposal import ModelFailure, ModelProposal
@@ -60,7 +61,7 @@ class Engine:
         model: ModelClient | None = None,
         budget: Budget | None = None,
         scorecard: Scorecard | None = None,
-        holdout: Holdout | None = None,
+        epochs: EpochSource | None = None,
         clock: Callable[[], int] = _now_ms,
         deadline_s: float = 5.0,
         cool_down_s: float = 25.0,
@@ -68,14 +69,14 @@ class Engine:
     ) -> None:
         """Without both a model and a budget, the owner's rules and the scorecard decide: by default the shipped one.
 
-        `clock` returns ms since 1970. One question takes at most `deadline_s` in all. Between two calls to the model
-        about one session lie `cool_down_s`. At most `waits_at_once` questions wait for another one's answer.
+        `epochs` tells which browsers are held out, by default none; `clock` returns ms since 1970. A question takes at
+        most `deadline_s`; `cool_down_s` lie between two calls about a session; `waits_at_once` wait for others.
         """
         self._store = store
         self._shop = shop
         self._consultant = None if model is None or budget is None else Consultant(model, budget, clock)
         self._scorecard = scorecard or shipped()
-        self._holdout = holdout or Holdout()
+        self._epochs = epochs or FixedEpoch()
         self._clock = clock
         self._deadline_s = deadline_s
         self._cool_down_ms = round(cool_down_s * 1000)
@@ -110,14 +111,14 @@ class Engine:
         ask: bool = False,
         proposed: ModelProposal | None = None,
     ) -> Decision:
-        """Return what would be decided for the session at a moment (default: now), without logging it.
+        """Return what would be decided for the session at a moment (default: now), in whichever group its browser is.
 
-        The shopper's popups are not used up by it. `ask`: ask the model about a session for which it would be asked,
-        which counts against the budget like any call. `proposed`: what a model proposed before, taken in place of an
-        answer as long as its message is one to choose from.
+        Nothing is logged, and no popup used up. `ask`: ask the model where it would be asked, which counts against the
+        budget like any call. `proposed`: what a model proposed before, taken in place of an answer as long as its
+        message is one to choose from.
         """
         case = Case.of(session, self._shop.current(), self._clock() if at_ms is None else at_ms, why, memory)
-        if (refused := refusal(case, self._holdout) or hopeless(case)) is not None:
+        if (refused := refusal(case) or hopeless(case)) is not None:
             return refused
         if ask and self._consultant is not None and case.is_worth_asking:
             return self._by_model(self._consultant, case, self._deadline_s)
@@ -136,10 +137,10 @@ class Engine:
         return other
 
     def _decide(self, case: Case) -> Decision:
-        if (refused := refusal(case, self._holdout)) is not None:
+        if (refused := refusal(case)) is not None:
             return self._logged(case, refused)
         if (standing := standing_decision(case, self._cool_down_ms)) is not None:
-            return standing
+            return told(case, standing)
         if (refused := hopeless(case)) is not None:
             return self._logged(case, refused)
         if self._consultant is None or not case.is_worth_asking:
@@ -165,12 +166,10 @@ class Engine:
         if session is None:
             return _ASKING
         case = Case.of(session, self._shop.current(), self._clock(), case.signals.why, case.memory)
-        return (
-            refusal(case, self._holdout)
-            or standing_decision(case, self._cool_down_ms)
-            or hopeless(case)
-            or self._logged(case, self._by_rules(case, ModelFailure(fault=Fault.WAITED)))
-        )
+        decided = refusal(case) or standing_decision(case, self._cool_down_ms) or hopeless(case)
+        if decided is not None:
+            return told(case, decided)
+        return self._logged(case, self._by_rules(case, ModelFailure(fault=Fault.WAITED)))
 
     def _by_model(self, consultant: Consultant, case: Case, deadline_s: float) -> Decision:
         """Decide by the model's proposal, or by the rules if it gave none."""
@@ -182,7 +181,8 @@ class Engine:
         return checked(proposal, ByRules(failure), case.shop, case.signals, case.today)
 
     def _logged(self, case: Case, decision: Decision, *, ends_asking: bool = False) -> Decision:
-        record(self._store, case, decision, ends_asking=ends_asking)
+        decision, offer = with_offer(case, decision, self._epochs)
+        record(self._store, case, decision, offer, ends_asking=ends_asking)
         return decision
 
 

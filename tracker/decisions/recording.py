@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tracker.decisions.case import Case, still_stored
 from tracker.decisions.decision import ByEligibility, ByModel, ByRules, Decision, Shown, Silence
+from tracker.decisions.holdout.offer import Offer
 from tracker.decisions.log.entry import LogEntry, LoggedCall, LoggedCost, LoggedPopup, LoggedProposal, SignalsThen
 from tracker.decisions.log.popups import way_ms
 from tracker.decisions.log.session_log import DecisionLog, fingerprint, with_entry
@@ -16,22 +17,25 @@ from tracker.sessions.model import ShopperSession
 from tracker.sessions.store import SessionStore
 
 
-def record(store: SessionStore, case: Case, decision: Decision, *, ends_asking: bool = False) -> None:
+def record(
+    store: SessionStore, case: Case, decision: Decision, offer: Offer | None = None, *, ends_asking: bool = False
+) -> None:
     """Add the decision to the session's log, unless it only repeats the last entry.
 
-    `ends_asking`: the decision is the outcome of the call to the model that was claimed in the session. Raises
-    SessionGoneError or a StoreError.
+    `offer`: this is the visit's first would-show moment. `ends_asking`: the decision is the outcome of the call to the
+    model that was claimed in the session. Raises SessionGoneError or a StoreError.
     """
     entry = entry_of(case, decision)
-    if not ends_asking and _is_known(case, case.log, entry):
+    must_add = ends_asking or offer is not None
+    if not must_add and _is_known(case, case.log, entry):
         return
 
     def added(stored: ShopperSession | None) -> ShopperSession:
         session = still_stored(stored)
         was_decided_meanwhile = session.decisions != case.session.decisions
-        if was_decided_meanwhile and not ends_asking and _is_known(case, DecisionLog.of(session), entry):
+        if was_decided_meanwhile and not must_add and _is_known(case, DecisionLog.of(session), entry):
             return session
-        return with_entry(session, entry, ends_asking=ends_asking)
+        return with_entry(session, entry, offer, ends_asking=ends_asking)
 
     store.update(case.session.session, added)
 
@@ -46,17 +50,13 @@ def _is_known(case: Case, log: DecisionLog, entry: LogEntry) -> bool:
 def entry_of(case: Case, decision: Decision) -> LogEntry:
     """Return the log entry of a decision."""
     signals, origin = case.signals, decision.origin
-    popup = veto = None
+    popup = withheld = veto = None
     match decision:
         case Shown():
-            popup = LoggedPopup(
-                message_id=decision.message.id,
-                text=decision.text,
-                category=decision.category,
-                delay_ms=decision.delay_ms,
-            )
+            popup = _popup_of(decision)
         case Silence():
             veto = decision.veto
+            withheld = None if decision.withheld is None else _popup_of(decision.withheld)
     failure = origin.failure if isinstance(origin, ByRules) else None
     return LogEntry(
         at=case.now_ms,
@@ -80,10 +80,15 @@ def entry_of(case: Case, decision: Decision) -> LogEntry:
         memory=case.memory.to_record(),
         rule=None if case.rule is None or isinstance(origin, ByEligibility) else case.rule.line,
         popup=popup,
+        withheld=withheld,
         veto=veto,
         fault=None if failure is None else str(failure.fault),
         call=_call_of(decision),
     )
+
+
+def _popup_of(shown: Shown) -> LoggedPopup:
+    return LoggedPopup(message_id=shown.message.id, text=shown.text, category=shown.category, delay_ms=shown.delay_ms)
 
 
 def _call_of(decision: Decision) -> LoggedCall | None:

@@ -47,6 +47,16 @@ PAGE_POLICY = (
 )
 """A content security policy as strict as a shop's can be: the storefront script works under it."""
 
+_PAGES = {
+    "/",
+    "/cart",
+    "/checkout",
+    "/checkout/thank_you",
+    *(f"/collections/{name}" for name in COLLECTIONS),
+    *(f"/products/{product.handle}" for product in PRODUCTS),
+}
+"""Every page of the demo, as the storefront script names it."""
+
 
 def demo_blueprint(find_session: Callable[[str], ShopperSession | None], script_version: str) -> Blueprint:
     """Return the blueprint of the demo shop.
@@ -125,7 +135,7 @@ def demo_blueprint(find_session: Callable[[str], ShopperSession | None], script_
     @blueprint.get("/record/<session_id>", callers=Callers.ANYONE)
     def record(session_id: str) -> Response:
         found = find_session(session_id)
-        return jsonify(found and found.to_record())
+        return jsonify(found.to_record() if found and _is_of_the_demo(found) else None)
 
     _add_cart_api(blueprint)
     return blueprint
@@ -185,6 +195,11 @@ def _add_cart_api(blueprint: Blueprint) -> None:
     @blueprint.post("/cart/clear.js", callers=Callers.ANYONE)
     def clear() -> Response:
         return _cart_answer(Cart())
+
+
+def _is_of_the_demo(session: ShopperSession) -> bool:
+    """Return whether a session visited only pages of the demo: the panel shows no records of a shop's visitors."""
+    return {*session.events, *session.time_on_page} <= _PAGES
 
 
 def _root() -> str:

@@ -101,6 +101,8 @@ class Report:
     """All of them together."""
     before: DayFigures
     """As many days before them, together."""
+    first_day: date | None
+    """The first day with a visit; None: there is none."""
     funnel: tuple[FunnelStep, ...]
     messages: tuple[MessageFigures, ...]
     """Those of the shop's file in its order, then others that were shown."""
@@ -117,8 +119,10 @@ def report(insights: Insights, shop: Shop, today: date, days: int, *, example: b
     epoch = EXAMPLE if example else counted.epoch
     currency, others = _currencies(figures)
     wanted = [today - timedelta(days=days - 1 - number) for number in range(days)]
-    each = tuple(_day(figures, currency, day) for day in wanted)
-    earlier = [_day(figures, currency, day - timedelta(days=days)) for day in wanted]
+    # The main currency first; "" stands for orders whose worth was not reported.
+    currencies = (currency, *others, "") if currency else ("",)
+    each = tuple(_day(figures, currencies, day) for day in wanted)
+    earlier = [_day(figures, currencies, day - timedelta(days=days)) for day in wanted]
     total = _together(each)
     return Report(
         today=today,
@@ -128,6 +132,7 @@ def report(insights: Insights, shop: Shop, today: date, days: int, *, example: b
         days=each,
         total=total,
         before=_together(earlier),
+        first_day=date.fromordinal(min(figures.days)) if figures.days else None,
         funnel=_funnel(total),
         messages=_messages(figures, shop, wanted, today),
         lift=lift_of(figures, epoch, insights.zone, today, currency),
@@ -146,7 +151,7 @@ def _currencies(figures: Figures) -> tuple[str, tuple[str, ...]]:
     return (ranked[0], tuple(sorted(ranked[1:]))) if ranked else ("", ())
 
 
-def _day(figures: Figures, currency: str, day: date) -> DayFigures:
+def _day(figures: Figures, currencies: Sequence[str], day: date) -> DayFigures:
     number = day.toordinal()
     calls, questions, answers = figures.model(number)
     return DayFigures(
@@ -157,8 +162,8 @@ def _day(figures: Figures, currency: str, day: date) -> DayFigures:
         checkouts=figures.marked(number, Mark.CHECKOUT),
         buyers=figures.marked(number, Mark.ORDERED),
         carts_left=figures.marked(number, Mark.LEFT),
-        orders=sum(figures.orders[number, one] for one in figures.currencies),
-        minor=figures.minor[number, currency],
+        orders=sum(figures.orders[number, one] for one in currencies),
+        minor=figures.minor[number, currencies[0]],
         model_calls=calls,
         question_tokens=questions,
         answer_tokens=answers,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import tzinfo
 from pathlib import Path
 
 from flask import Blueprint
@@ -13,11 +12,15 @@ from tracker.config import Config
 from tracker.decisions.engine import Engine
 from tracker.decisions.shop.live_file import ShopFile
 from tracker.durable.cell import Cell
+from tracker.insights.port import Insights
+from tracker.insights.reporting import Reporting
 from tracker.owner.blueprint import owner_blueprint
 from tracker.owner.login.blueprint import login_blueprint
 from tracker.owner.login.cookie import LoginCookie
 from tracker.owner.login.token import OwnerToken
 from tracker.owner.messages.blueprint import messages_blueprint
+from tracker.owner.numbers.blueprint import Sources, numbers_blueprint
+from tracker.owner.report import report_blueprint
 from tracker.owner.settings.blueprint import settings_blueprint
 from tracker.owner.setup.blueprint import setup_blueprint
 from tracker.owner.setup.sightings import Sightings
@@ -35,9 +38,9 @@ class Parts:
     store: SessionStore
     engine: Engine
     shop: ShopFile
+    insights: Insights
+    """The sums over visits."""
     clock: Callable[[], int]
-    zone: tzinfo
-    """The shop's time."""
     seen: Cell
     """Where the sightings are kept."""
     popup_style: bytes
@@ -71,13 +74,18 @@ class OwnerRoom:
         parts, shell = self._parts, self.shell
         is_direct = parts.config.trusted_proxies == 0
         yield owner_blueprint(parts.store)
+        yield report_blueprint(Reporting(parts.insights, parts.shop, parts.clock))
         yield shell.files_blueprint()
         yield login_blueprint(shell, self.token, self.cookie, parts.clock, is_direct=is_direct)
-        yield messages_blueprint(
-            shell, parts.shop, parts.config.shop_file, parts.store, parts.engine, parts.clock, parts.zone
+        sources = Sources(
+            insights=parts.insights, shop=parts.shop, store=parts.store, config=parts.config, clock=parts.clock
         )
-        yield setup_blueprint(shell, parts.config, parts.shop, self.sightings, parts.clock)
-        yield visits_blueprint(shell, parts.store, parts.clock, parts.zone)
+        yield numbers_blueprint(shell, sources)
+        yield messages_blueprint(
+            shell, parts.shop, parts.config.shop_file, parts.store, parts.engine, parts.clock, parts.insights.zone
+        )
+        yield setup_blueprint(shell, parts.config, parts.shop, parts.insights, self.sightings, parts.clock)
+        yield visits_blueprint(shell, parts.store, parts.clock, parts.insights.zone)
         yield settings_blueprint(shell, parts.config, parts.store, parts.shop, parts.env_file)
 
     def _is_waiting(self) -> bool:

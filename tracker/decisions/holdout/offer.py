@@ -1,7 +1,8 @@
 """An offer: the first moment of a visit at which a popup would be shown, in either group alike.
 
 All that is said about whether popups sell is counted from here: of browsers that were offered one, not of those that
-saw one. Its record stands in the decision log under `offer`: {at, arm, message_id, share, epoch, first}.
+saw one. Its record stands in the decision log under `offer`: {at, arm, message_id, share, epoch, first,
+lot}.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ class Offer:
     epoch: str
     first: bool
     """Whether this browser had not been offered anything in this epoch before."""
+    lot: int
+    """The lot by which the arm was chosen."""
 
     def to_record(self) -> dict[str, Any]:
         return {
@@ -36,6 +39,7 @@ class Offer:
             "share": self.percent,
             "epoch": self.epoch,
             "first": self.first,
+            "lot": self.lot,
         }
 
     @classmethod
@@ -49,6 +53,15 @@ class Offer:
                 "share": int() | float() as percent,
                 "epoch": str(epoch),
                 "first": bool(first),
+                "lot": int(lot),
             }:
-                return cls(at_ms=at_ms, arm=arm, message_id=message_id, percent=percent, epoch=epoch, first=first)
+                return cls(
+                    at_ms=at_ms,
+                    arm=arm,
+                    message_id=message_id,
+                    percent=percent,
+                    epoch=epoch,
+                    first=first,
+                    lot=lot,
+                )
         return None

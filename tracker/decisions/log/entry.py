@@ -2,7 +2,8 @@
 
 Its record: {at, source, trigger, show, reason, confidence, seen, shop, signals: {stage, items, dwell, pages,
 hesitating}}; since 1.1 also {why, signs, noted}; with a popup also {pick, message, category, delayMs}; where there was
-one {skew}, {memory}, {rule}, {veto}, {fault}; and if the model was asked {prompt, model: {pick?, reason?, opening?,
+one {skew}, {memory}, {rule}, {withheld: {pick, message, category, delayMs}}, {veto}, {fault}; and if the model was
+asked {prompt, model: {pick?, reason?, opening?,
 name?, ms?, promptTokens?, completionTokens?}}. Moments are ms since 1970, `dwell` is in seconds.
 """
 
@@ -95,6 +96,8 @@ class LogEntry:
     """The line of the owner's rule that held, if one did."""
     popup: LoggedPopup | None = None
     """None: nothing was shown."""
+    withheld: LoggedPopup | None = None
+    """What would have been shown, if the browser were not held out."""
     veto: str | None = None
     fault: str | None = None
     """Why the model did not decide: a code of tracker.llm.faults."""
@@ -137,12 +140,9 @@ class LogEntry:
         if self.rule is not None:
             record["rule"] = self.rule
         if self.popup is not None:
-            record |= {
-                "pick": self.popup.message_id,
-                "message": self.popup.text,
-                "category": self.popup.category,
-                "delayMs": self.popup.delay_ms,
-            }
+            record |= _popup_record(self.popup)
+        if self.withheld is not None:
+            record["withheld"] = _popup_record(self.withheld)
         if self.veto is not None:
             record["veto"] = self.veto
         if self.fault is not None:
@@ -175,7 +175,7 @@ class LogEntry:
             }:
                 why, signs, rule = more.get("why"), more.get("signs"), more.get("rule")
                 veto, fault, memory = more.get("veto"), more.get("fault"), more.get("memory")
-                noted, skew = more.get("noted"), more.get("skew")
+                noted, skew, withheld = more.get("noted"), more.get("skew"), more.get("withheld")
                 return cls(
                     at=at,
                     source=source,
@@ -192,11 +192,21 @@ class LogEntry:
                     memory=memory if isinstance(memory, dict) else {},
                     rule=rule if type(rule) is int else None,
                     popup=_popup_from(more) if show else None,
+                    withheld=_popup_from(withheld) if isinstance(withheld, dict) else None,
                     veto=veto if isinstance(veto, str) else None,
                     fault=fault if isinstance(fault, str) else None,
                     call=_call_from(more) if "model" in more else None,
                 )
         raise ValueError("not an entry of a decision log")
+
+
+def _popup_record(popup: LoggedPopup) -> EntryRecord:
+    return {
+        "pick": popup.message_id,
+        "message": popup.text,
+        "category": popup.category,
+        "delayMs": popup.delay_ms,
+    }
 
 
 def _popup_from(record: Mapping[object, object]) -> LoggedPopup:

@@ -1,7 +1,7 @@
 """The decision log of a session: its entries and counts, read once, and the session with the log's next state.
 
-Its record stands under `decisions`: {entries, shown?, lastShown?, lastAsked?, asked?, askingUntil?}; an entry's record
-is in `entry`. Moments are ms since 1970.
+Its record stands under `decisions`: {entries, shown?, lastShown?, lastAsked?, asked?, askingUntil?, offer?}; an entry's
+record is in `entry`, that of the offer in `holdout.offer`. Moments are ms since 1970.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from tracker.decisions.holdout.offer import Offer
 from tracker.decisions.log.entry import LogEntry
 from tracker.decisions.visit.event_types import NOT_BY_SHOPPER
 from tracker.sessions.model import ShopperSession
@@ -37,6 +38,8 @@ class DecisionLog:
     """How often the model was asked in this visit."""
     asking_until_ms: int = 0
     """Until when a worker may be asking the model about this session."""
+    offer: Offer | None = None
+    """The first would-show moment of the visit."""
 
     @classmethod
     def of(cls, session: ShopperSession) -> DecisionLog:
@@ -50,6 +53,7 @@ class DecisionLog:
             last_asked_ms=_number(record, "lastAsked"),
             asked=_number(record, "asked"),
             asking_until_ms=_number(record, "askingUntil"),
+            offer=Offer.of(record),
         )
 
     def newest_first(self) -> Iterator[LogEntry]:
@@ -92,8 +96,10 @@ def _number(record: Mapping[str, Any], key: str) -> int:
     return value if type(value) is int else 0
 
 
-def with_entry(session: ShopperSession, entry: LogEntry, *, ends_asking: bool = False) -> ShopperSession:
-    """Return the session with an entry added.
+def with_entry(
+    session: ShopperSession, entry: LogEntry, offer: Offer | None = None, *, ends_asking: bool = False
+) -> ShopperSession:
+    """Return the session with an entry added, and with the visit's offer if it has none yet.
 
     `ends_asking`: the entry is the outcome of the call to the model that `with_claim` announced.
     """
@@ -105,6 +111,8 @@ def with_entry(session: ShopperSession, entry: LogEntry, *, ends_asking: bool = 
         record.pop("askingUntil", None)
     if entry.popup is not None:
         record |= {"shown": _number(session.decisions, "shown") + 1, "lastShown": entry.at}
+    if offer is not None and Offer.of(session.decisions) is None:
+        record["offer"] = offer.to_record()
     return replace(session, decisions=record)
 
 

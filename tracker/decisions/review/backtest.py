@@ -8,6 +8,7 @@ from typing import Any, cast, get_args
 
 from tracker.decisions.browser_memory import NO_MEMORY, BrowserMemory
 from tracker.decisions.decision import ByModel, Decision, Shown
+from tracker.decisions.eligibility import HELD
 from tracker.decisions.engine import Engine
 from tracker.decisions.log.entry import LogEntry
 from tracker.decisions.log.session_log import DecisionLog
@@ -28,7 +29,7 @@ class Outcome:
 
     @classmethod
     def of_entry(cls, entry: LogEntry) -> Outcome:
-        popup = entry.popup
+        popup = entry.popup or entry.withheld
         return cls(popup is not None, None if popup is None else popup.message_id, entry.trigger)
 
     @classmethod
@@ -63,9 +64,11 @@ def backtest(engine: Engine, session: ShopperSession, *, ask: bool = False) -> I
 
     Logs nothing. Each decision is judged alone: the popups before it are those that were decided then. Where a model
     had decided, its proposal of then is checked by today's file and rules, unless `ask` lets the model decide anew,
-    which counts against its budget.
+    which counts against its budget. Of a browser that was held out, what it would have been shown is compared.
     """
     for number, entry in DecisionLog.of(session).numbered():
+        if entry.trigger == HELD and entry.withheld is None:
+            continue  # nothing was judged: the browser was held out already
         before = Outcome.of_entry(entry)
         try:
             then = session_then(session, entry, number)

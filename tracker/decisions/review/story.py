@@ -93,7 +93,10 @@ class _Drawing:
 
 
 def _entry_lines(entry: LogEntry, drawing: _Drawing) -> Iterator[str]:
-    what = "showed nothing" if entry.popup is None else drawing.of(entry.popup)
+    if entry.popup is not None:
+        what = drawing.of(entry.popup)
+    else:
+        what = "showed nothing" if entry.withheld is None else f'would have shown "{entry.withheld.text}"'
     yield f"{_when(entry.at)}  {what} ({_ORIGINS.get(entry.source, entry.source)}: {entry.trigger})"
     yield f"    because: {entry.reason}"
     if entry.why:

@@ -48,6 +48,7 @@ _DROPS: Final = {
     "dismissed": "It was not drawn: this browser closed it before.",
     "repeat": "It was not drawn: this browser saw it before.",
 }
+_WITHHELD: Final = "This shopper is in the group that sees no popups, so that both groups can be compared."
 _QUIET: Final = frozenset({*POPUP_TYPES, "presence", "time", "page_time"})
 _LONGEST: Final = 80
 
@@ -215,10 +216,10 @@ def _without_repeats(moments: Iterable[Moment]) -> Iterator[Moment]:
         before = one.text if one.kind == "silence" else ""
 
 
-def _inside(sentence: str) -> str:
+def _inside(text: str) -> str:
     """Return a sentence as it stands after a colon."""
-    first = sentence.partition(" ")[0]
-    return sentence[:1].lower() + sentence[1:] if first[1:].islower() and first != "I" else sentence
+    first = text.partition(" ")[0]
+    return text[:1].lower() + text[1:] if first[1:].islower() and first != "I" else text
 
 
 def _short(text: Any) -> str:

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
-from dotenv import dotenv_values
-
 from tracker.config import SETTINGS, Config
+from tracker.environment import Environment, meant, read_environment
 
 _SECRET: Final = re.compile(r"(TOKEN|KEY|SECRET|PASSWORD)\Z")
-_OF_THE_SERVER: Final = ("HOST", "PORT", "WEB_CONCURRENCY")
-"""Settings that only gunicorn.conf.py reads."""
 _PASSWORD_IN_URL: Final = re.compile(r"(?<=://)[^/@\s]+@")
 
 
@@ -28,7 +23,7 @@ class SettingLine:
     value: str
     """As it would be written in .env; "set" for a secret; empty if nothing is set."""
     origin: str
-    """Where the value comes from: .env, the environment, or the default."""
+    """Where the value stands: a line of .env, the environment, or "default"."""
 
     @property
     def is_set(self) -> bool:
@@ -38,30 +33,25 @@ class SettingLine:
 
 def setting_lines(config: Config, env_file: Path | None) -> list[SettingLine]:
     """Return every setting with the value that is in force."""
-    in_file = _of_file(env_file)
+    environment = _read(env_file)
     found = []
     for name, (attribute, setting, default) in SETTINGS.items():
         value = getattr(config, attribute)
-        written_in = ".env" if name in in_file else "the environment"
-        origin = "default" if value == default else written_in
+        origin = "default" if value == default else environment.place(name)
         found.append(SettingLine(name=name, help=setting.help, value=_written(name, value), origin=origin))
     return found
 
 
 def unknown_names(env_file: Path | None) -> list[tuple[str, str | None]]:
     """Return the names in .env that no part of the service reads, each with the name that was probably meant."""
-    known = [*SETTINGS, *_OF_THE_SERVER]
-    unknown = sorted(name for name in _of_file(env_file) if name not in known)
-    return [(name, next(iter(get_close_matches(name.upper(), known, 1, 0.7)), None)) for name in unknown]
+    return [(name, meant(name)) for name in sorted(_read(env_file).unknown)]
 
 
-def _of_file(env_file: Path | None) -> Mapping[str, str]:
-    if env_file is None:
-        return {}
+def _read(env_file: Path | None) -> Environment:
     try:
-        return {name: value for name, value in dotenv_values(env_file).items() if value}
+        return read_environment(env_file) if env_file else Environment({}, {})
     except (OSError, UnicodeDecodeError):
-        return {}
+        return Environment({}, {})
 
 
 def _written(name: str, value: Any) -> str:
