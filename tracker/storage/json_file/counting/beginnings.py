@@ -10,7 +10,7 @@ from tracker.sessions.counting import Sums
 from tracker.storage.json_file.blocks import Block, Place
 from tracker.storage.json_file.file import SessionFile
 
-_HEAD_BYTES: Final = 384
+_BEGIN_BYTES: Final = 384
 """Nearly every tally ends before."""
 _PIECE: Final = 1 << 18
 _SHORT: Final = 2048
@@ -18,7 +18,7 @@ _SHORT: Final = 2048
 
 _TEXT: Final = rb'"(?:[^"\\]|\\.)*"'
 _LIST: Final = rb"\[(?:[^\[\]\"]+|%b)*\]" % _TEXT
-_HEAD: Final = re.compile(
+_BEGIN: Final = re.compile(
     rb'"([A-Za-z0-9._-]{8,64})":\{"session":"\1","updatedAt":[0-9]{1,16},"tally":(\[(?:[^\[\]"]+|%b|%b)*\])[,}]'
     % (_TEXT, _LIST)
 )
@@ -26,7 +26,7 @@ _HEAD: Final = re.compile(
 
 def put_place(sums: Sums, file: SessionFile, place: Place, sign: int) -> None:
     """Put in or take out the session whose line stands at a place. Raises StoreDamagedError or OSError."""
-    _put(sums, file, place, os.pread(file.fd, min(place.length, _HEAD_BYTES), place.start), sign)
+    _put(sums, file, place, os.pread(file.fd, min(place.length, _BEGIN_BYTES), place.start), sign)
 
 
 def put_block(sums: Sums, file: SessionFile, block: Block) -> None:
@@ -45,15 +45,15 @@ def put_block(sums: Sums, file: SessionFile, block: Block) -> None:
         last = places[behind - 1]
         piece = file.read_bytes(base, last.start + last.length - base)
         for place in places[first:behind]:
-            begin = place.start - base
-            _put(sums, file, place, piece[begin : begin + min(place.length, _HEAD_BYTES)], 1)
+            offset = place.start - base
+            _put(sums, file, place, piece[offset : offset + min(place.length, _BEGIN_BYTES)], 1)
         first = behind
 
 
-def _put(sums: Sums, file: SessionFile, place: Place, line: bytes, sign: int) -> None:
-    found = _HEAD.match(line)
-    if found is None and len(line) < place.length:
-        found = _HEAD.match(file.read_bytes(place.start, place.length))
+def _put(sums: Sums, file: SessionFile, place: Place, begin: bytes, sign: int) -> None:
+    found = _BEGIN.match(begin)
+    if found is None and len(begin) < place.length:
+        found = _BEGIN.match(file.read_bytes(place.start, place.length))
     if found is not None:
         try:
             sums.put(found[1].decode(), found[2], sign)
