@@ -70,7 +70,8 @@ class JsonFileStore:
 
     def update(self, session_id: str, change: Change) -> ShopperSession:
         """See SessionStore. Costs one read and one append of the record, and a share of a lock and of a flush."""
-        stored = self._commit(session_id, change)
+        with self._plain_errors:
+            stored = self._commit(session_id, change)
         assert stored is not None, "a change returns a session"
         return stored
 
@@ -82,7 +83,8 @@ class JsonFileStore:
             nonlocal found
             found = stored is not None
 
-        self._commit(session_id, remove)
+        with self._plain_errors:
+            self._commit(session_id, remove)
         return found
 
     def get(self, session_id: str) -> ShopperSession | None:
