@@ -160,7 +160,7 @@ class Index:
 
     def place_of(self, number: int) -> Place | None:
         """Return where a line stands, dead or alive; None where a compaction left it out."""
-        block = self._block(number).settle()
+        block = self._blocks[bisect_right(self._firsts, number) - 1].settle()
         position = block.position(number)
         return None if position < 0 else block.place(position)
 
