@@ -93,8 +93,9 @@ def says_otherwise(look: Look, what: str = "orders") -> bool:
 
 def _capped(look: Look) -> np.ndarray:
     """Return the revenue of each lot, with no lot beyond ten times the mean order a lot has orders."""
-    most: np.ndarray = look.orders * 10 * look.revenue.sum() / max(look.orders.sum(), 1)
-    return np.minimum(look.revenue, most)
+    most = look.orders * 10 * look.revenue.sum() / max(look.orders.sum(), 1)
+    capped: np.ndarray = np.minimum(look.revenue, most)
+    return capped
 
 
 def newcombe_says_otherwise(look: Look) -> bool:
