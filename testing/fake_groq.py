@@ -109,6 +109,10 @@ def _error(status: int, code: str, *headers: tuple[str, str], **more: str) -> An
 
 FAULTS: dict[str, Answer] = {
     "429": _error(429, "rate_limit_exceeded", ("retry-after", "30")),
+    "413 for tokens": _error(413, "rate_limit_exceeded", ("retry-after", "7.66s")),
+    "498": _error(498, "capacity_exceeded"),
+    "408": _error(408, "request_timeout"),
+    "no generation": _error(400, "json_validate_failed", failed_generation=""),
     "500": _error(500, "internal_server_error"),
     "401": _error(401, "invalid_api_key"),
     "redirect": Answer("", 307, headers=(("location", PATH),)),

@@ -43,14 +43,17 @@ class GunicornServer:
         env: Mapping[str, str] | None = None,
         args: tuple[str, ...] = (),
         open_files: int | None = None,
+        as_script: bool = False,
     ) -> None:
-        """`open_files`: the most descriptors of each process, as `ulimit -n` sets it."""
+        """`open_files`: the most descriptors of each process, as `ulimit -n` sets it. `as_script`: start `gunicorn`."""
         self.folder = folder
         self.storage = folder / "sessions.json"
         self.port = 0
         self._workers = workers
         self._env = dict(env or {})
         self._args = args
+        script = Path(sys.executable).with_name("gunicorn")
+        self._program = [str(script)] if as_script else [sys.executable, "-m", "gunicorn"]
         self._limit = [] if open_files is None else ["sh", "-c", f'ulimit -n {open_files}; exec "$@"', "sh"]
         self._log = folder / "server.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -120,15 +123,7 @@ class GunicornServer:
                 "HOLDOUT_PERCENT": "0",
                 **self._env,
             }
-            command = [
-                *self._limit,
-                sys.executable,
-                "-m",
-                "gunicorn",
-                "-c",
-                str(ROOT / "gunicorn.conf.py"),
-                *self._args,
-            ]
+            command = [*self._limit, *self._program, "-c", str(ROOT / "gunicorn.conf.py"), *self._args]
             with self._log.open("ab") as log:
                 self._process = subprocess.Popen(
                     command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
@@ -153,7 +148,7 @@ class GunicornServer:
         process, self._process = self._process, None
         if process is None:
             return 0.0
-        workers = _children(process.pid)
+        workers = children_of(process.pid)
         began = time.monotonic()
         if process.poll() is None:
             process.send_signal(by)
@@ -176,7 +171,7 @@ class GunicornServer:
     # --- workers -----------------------------------------------------------------------------------------------------
 
     def worker_pids(self) -> list[int]:
-        return _children(self.pid)
+        return children_of(self.pid)
 
     def kill_workers(self) -> list[int]:
         """Kill every worker with SIGKILL, as the system does when memory runs out; the master starts new ones."""
@@ -218,7 +213,7 @@ def _free_port() -> int:
         return port
 
 
-def _children(pid: int) -> list[int]:
+def children_of(pid: int) -> list[int]:
     try:
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except FileNotFoundError:

@@ -77,6 +77,8 @@ class PostgresServer(PostgresAddress):
         self._settings = {**FOR_TESTS, **(settings or {})}
         self.folder = Path(tempfile.mkdtemp(prefix="tracker-postgres-", dir=where))
         self.data = self.folder / "data"
+        self.user = _NOBODY if _AS_OTHER else os.getuid()
+        """The user of the system whose the server's processes are."""
         self._process: subprocess.Popen[bytes] | None = None
         self._programs = _PACKAGE / "pginstall" / "bin"
 

@@ -31,6 +31,7 @@ class StartServer(Protocol):
         env: dict[str, str] | None = None,
         args: tuple[str, ...] = (),
         open_files: int | None = None,
+        as_script: bool = False,
     ) -> GunicornServer: ...
 
 

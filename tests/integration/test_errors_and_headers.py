@@ -368,7 +368,11 @@ def test_without_trusted_proxies_forwarded_headers_are_ignored(make_app: MakeApp
 
 def test_of_several_forwarded_values_only_the_trusted_proxys_counts(make_app: MakeApp) -> None:
     client = make_app(allowed_origins=ALLOWED, trusted_proxies=1).test_client()
-    real = {"X-Forwarded-Proto": "http, https", "X-Forwarded-Host": "evil.example, tracker.example"}
+    real = {
+        "X-Forwarded-For": "203.0.114.9",
+        "X-Forwarded-Proto": "http, https",
+        "X-Forwarded-Host": "evil.example, tracker.example",
+    }
 
     reply = client.post("/ingest", data=BODY, headers={**real, "Origin": "https://tracker.example"})
     assert reply.status_code == 200

@@ -13,8 +13,11 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
+import httpx
 import pytest
 
 from testing.advice import Clock, FixedShop, FreeBudget, MemoryStore, documents_session, example_shop
@@ -181,6 +184,10 @@ def test_by_default_an_answer_takes_no_longer_than_five_and_a_half_seconds() -> 
     ("mode", "error"),
     [
         ("429", ModelRateLimitedError),
+        ("413 for tokens", ModelRateLimitedError),
+        ("498", ModelRateLimitedError),
+        ("408", ModelTimeoutError),
+        ("no generation", ModelAnswerError),
         ("500", ModelUnreachableError),
         ("cut", ModelUnreachableError),
         ("401", ModelRefusedError),
@@ -237,6 +244,37 @@ def test_retry_after_is_told_and_never_slept(groq: FakeGroq) -> None:
         ask(groq)
     assert time.monotonic() - started < 0.5
     assert (caught.value.retry_after, groq.calls) == (30.0, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("30", 30.0),
+        ("7.66s", 7.66),
+        ("1m7.5s", 67.5),
+        ("2h", 7200.0),
+        ("Thu, 01 Jan 2015 00:00:00 GMT", 0.0),
+        ("", None),
+        ("soon", None),
+        ("-5", None),
+        ("inf", None),
+        ("nan", None),
+        ("9" * 400, None),
+    ],
+)
+def test_retry_after_is_read_in_every_form(text: str, seconds: float | None) -> None:
+    from tracker.llm.groq_transport import retry_after
+
+    assert retry_after(httpx.Response(429, headers={"retry-after": text})) == seconds
+
+
+def test_retry_after_as_a_date_is_the_time_until_then() -> None:
+    from tracker.llm.groq_transport import retry_after
+
+    in_an_hour = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
+    seconds = retry_after(httpx.Response(429, headers={"retry-after": in_an_hour}))
+    assert seconds is not None
+    assert 3000 < seconds < 4000
 
 
 def test_a_call_leaves_one_line_in_the_log_with_its_cost(groq: FakeGroq, caplog: pytest.LogCaptureFixture) -> None:

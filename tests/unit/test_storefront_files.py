@@ -142,7 +142,8 @@ def test_the_name_of_the_script_is_a_setting() -> None:
 
 
 def test_the_pixel_holds_the_address_it_was_loaded_from(client: FlaskClient) -> None:
-    answer = client.get("/storefront-pixel.js", base_url="https://tracker.example")
+    from_the_internet = {"REMOTE_ADDR": "203.0.114.9"}
+    answer = client.get("/storefront-pixel.js", base_url="https://tracker.example", environ_base=from_the_internet)
 
     assert b'const SERVICE = "https://tracker.example";' in answer.data
     assert answer.mimetype == "text/javascript"

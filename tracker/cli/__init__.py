@@ -11,7 +11,7 @@ rehearse.py    flask shop rehearse
 explain.py     flask explain
 report.py      flask report
 backtest.py    flask backtest
-simulate.py    flask simulate
+simulate/      flask simulate
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ from tracker.cli.rehearse import add_rehearse
 from tracker.cli.report import report_command
 from tracker.cli.sessions import sessions_group
 from tracker.cli.shop import shop_group
-from tracker.cli.simulate import simulate_command
+from tracker.cli.simulate.command import simulate_command
 from tracker.config import Config
 from tracker.decisions.engine import Engine
+from tracker.decisions.shop.live_file import ShopFile
 from tracker.insights.reporting import Reporting
 from tracker.sessions.merge import SessionLimits
 from tracker.sessions.store import SessionStore
@@ -50,4 +51,4 @@ def register_commands(
     app.cli.add_command(explain_command(store))
     app.cli.add_command(backtest_command(store, engine))
     app.cli.add_command(former_backtest_command(store, engine))
-    app.cli.add_command(simulate_command)
+    app.cli.add_command(simulate_command(store, ShopFile(config.shop_file)))

@@ -27,11 +27,35 @@ from tracker.web.routes import Callers
 COOKIE = "demo_cart"
 _ASSETS = Path(__file__).parent / "assets"
 
+POLICIES = {
+    "shipping-policy": (
+        "Shipping",
+        "Orders leave us within a day and arrive 2 to 4 working days later.",
+        "Shipping costs 4.90 EUR, and nothing from 60 EUR.",
+    ),
+    "refund-policy": (
+        "Returns",
+        "You can send anything back within 30 days of its arrival, used or not.",
+        "A label for the way back lies in every parcel. The money is with you a week later.",
+    ),
+}
+"""The shop's policies: a title and paragraphs."""
+
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 """A content security policy as strict as a shop's can be: the storefront script works under it."""
+
+_PAGES = {
+    "/",
+    "/cart",
+    "/checkout",
+    "/checkout/thank_you",
+    *(f"/collections/{name}" for name in COLLECTIONS),
+    *(f"/products/{product.handle}" for product in PRODUCTS),
+}
+"""Every page of the demo, as the storefront script names it."""
 
 
 def demo_blueprint(find_session: Callable[[str], ShopperSession | None], script_version: str) -> Blueprint:
@@ -54,6 +78,7 @@ def demo_blueprint(find_session: Callable[[str], ShopperSession | None], script_
             "root": _root(),
             "money": money,
             "collections": COLLECTIONS,
+            "policies": {name: texts[0] for name, texts in POLICIES.items()},
             "version": script_version,
         }
 
@@ -90,6 +115,11 @@ def demo_blueprint(find_session: Callable[[str], ShopperSession | None], script_
         others = [other for other in PRODUCTS if other is not found][:3]
         return render_template("demo/product.html", product=found, others=others)
 
+    @blueprint.get("/policies/<name>", callers=Callers.ANYONE)
+    def policy(name: str) -> str:
+        title, *paragraphs = POLICIES.get(name) or abort(404)
+        return render_template("demo/text.html", title=title, paragraphs=paragraphs)
+
     @blueprint.get("/cart", callers=Callers.ANYONE)
     def cart() -> str:
         return render_template("demo/cart.html")
@@ -105,7 +135,7 @@ def demo_blueprint(find_session: Callable[[str], ShopperSession | None], script_
     @blueprint.get("/record/<session_id>", callers=Callers.ANYONE)
     def record(session_id: str) -> Response:
         found = find_session(session_id)
-        return jsonify(found and found.to_record())
+        return jsonify(found.to_record() if found and _is_of_the_demo(found) else None)
 
     _add_cart_api(blueprint)
     return blueprint
@@ -165,6 +195,11 @@ def _add_cart_api(blueprint: Blueprint) -> None:
     @blueprint.post("/cart/clear.js", callers=Callers.ANYONE)
     def clear() -> Response:
         return _cart_answer(Cart())
+
+
+def _is_of_the_demo(session: ShopperSession) -> bool:
+    """Return whether a session visited only pages of the demo: the panel shows no records of a shop's visitors."""
+    return {*session.events, *session.time_on_page} <= _PAGES
 
 
 def _root() -> str:

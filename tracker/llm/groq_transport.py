@@ -6,11 +6,13 @@ Importing this module imports the SDK, which takes some 400 ms: import it late.
 from __future__ import annotations
 
 import logging
-import math
+import re
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import Any, Final, cast
 
@@ -27,6 +29,8 @@ from tracker.llm.port import (
     ModelUnreachableError,
     PromptPart,
 )
+
+_DURATION: Final = re.compile(r"(?=[0-9])(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,9}(?:\.[0-9]{1,9})?)s?)?")
 
 MAX_ANSWER_BYTES: Final = 64 * 1024
 """A decision with everything around it has about 1 KB."""
@@ -120,31 +124,50 @@ def _tokens(usage: object, key: str) -> int:
 
 def _failed_generation(error: Exception) -> str | None:
     # Where only json_object is supported, Groq answers 400 for JSON that it finds faulty; the text may still be usable.
-    body = error.body if isinstance(error, groq.BadRequestError) else None
-    fault = body.get("error") if isinstance(body, dict) else None
-    text = fault.get("failed_generation") if isinstance(fault, dict) else None
+    text = _fault_of(error).get("failed_generation") if isinstance(error, groq.BadRequestError) else None
     return text if isinstance(text, str) else None
+
+
+def _fault_of(error: groq.APIStatusError) -> Mapping[str, Any]:
+    """Return the object `error` of an answer's body; empty if there is none."""
+    fault = error.body.get("error") if isinstance(error.body, dict) else None
+    return fault if isinstance(fault, dict) else {}
 
 
 def _failure(error: Exception) -> ModelError:
     if isinstance(error, groq.APITimeoutError):
         return ModelTimeoutError("the model's server did not answer in time")
-    if isinstance(error, groq.RateLimitError):
-        return ModelRateLimitedError("the model's server takes no more questions now", _retry_after(error.response))
     if isinstance(error, groq.APIStatusError):
-        kind = ModelUnreachableError if error.status_code >= 500 else ModelRefusedError
-        return kind(f"the model's server answered {error.status_code}")
+        return _status_failure(error, error.status_code, _fault_of(error).get("code"))
     if isinstance(error.__cause__, httpx.DecodingError):
         return ModelAnswerError("the answer is larger than any decision")
     return ModelUnreachableError("the model's server cannot be reached")
 
 
-def _retry_after(response: httpx.Response) -> float | None:
+def _status_failure(error: groq.APIStatusError, status: int, code: object) -> ModelError:
+    """Return what an error of the server means. Only what a person has to mend is called refused."""
+    # Groq answers 413 for too many tokens a minute, and 498 where it has no capacity.
+    if status in {429, 498} or (status == 413 and code == "rate_limit_exceeded"):
+        return ModelRateLimitedError("the model's server takes no more questions now", retry_after(error.response))
+    if status == 408:
+        return ModelTimeoutError("the model's server did not answer in time")
+    if status == 400 and code == "json_validate_failed":
+        return ModelAnswerError("the answer holds no text")
+    kind = ModelUnreachableError if status >= 500 else ModelRefusedError
+    return kind(f"the model's server answered {status}")
+
+
+def retry_after(response: httpx.Response) -> float | None:
+    """Return the seconds of `retry-after`: a number, a duration as Groq writes it (`1m7.66s`), or a date."""
+    text = response.headers.get("retry-after", "").strip()
+    if duration := _DURATION.fullmatch(text):
+        hours, minutes, seconds = (float(part or 0) for part in duration.groups())
+        return hours * 3600 + minutes * 60 + seconds
     try:
-        seconds = float(response.headers.get("retry-after", ""))
+        date = parsedate_to_datetime(text)
     except ValueError:
         return None
-    return seconds if math.isfinite(seconds) and seconds >= 0 else None
+    return max(0.0, (date - datetime.now(date.tzinfo)).total_seconds())
 
 
 class _BoundedTransport(httpx.HTTPTransport):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import tzinfo
 from pathlib import Path
 
 from flask import Blueprint
@@ -20,6 +19,7 @@ from tracker.owner.login.blueprint import login_blueprint
 from tracker.owner.login.cookie import LoginCookie
 from tracker.owner.login.token import OwnerToken
 from tracker.owner.messages.blueprint import messages_blueprint
+from tracker.owner.numbers.blueprint import Sources, numbers_blueprint
 from tracker.owner.report import report_blueprint
 from tracker.owner.settings.blueprint import settings_blueprint
 from tracker.owner.setup.blueprint import setup_blueprint
@@ -38,11 +38,9 @@ class Parts:
     store: SessionStore
     engine: Engine
     shop: ShopFile
-    clock: Callable[[], int]
-    zone: tzinfo
-    """The shop's time."""
     insights: Insights
     """The sums over visits."""
+    clock: Callable[[], int]
     seen: Cell
     """Where the sightings are kept."""
     popup_style: bytes
@@ -79,11 +77,15 @@ class OwnerRoom:
         yield report_blueprint(Reporting(parts.insights, parts.shop, parts.clock))
         yield shell.files_blueprint()
         yield login_blueprint(shell, self.token, self.cookie, parts.clock, is_direct=is_direct)
-        yield messages_blueprint(
-            shell, parts.shop, parts.config.shop_file, parts.store, parts.engine, parts.clock, parts.zone
+        sources = Sources(
+            insights=parts.insights, shop=parts.shop, store=parts.store, config=parts.config, clock=parts.clock
         )
-        yield setup_blueprint(shell, parts.config, parts.shop, self.sightings, parts.clock)
-        yield visits_blueprint(shell, parts.store, parts.clock, parts.zone)
+        yield numbers_blueprint(shell, sources)
+        yield messages_blueprint(
+            shell, parts.shop, parts.config.shop_file, parts.store, parts.engine, parts.clock, parts.insights
+        )
+        yield setup_blueprint(shell, parts.config, parts.shop, parts.insights, self.sightings, parts.clock)
+        yield visits_blueprint(shell, parts.store, parts.clock, parts.insights.zone)
         yield settings_blueprint(shell, parts.config, parts.store, parts.shop, parts.env_file)
 
     def _is_waiting(self) -> bool:

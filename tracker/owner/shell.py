@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +19,8 @@ from tracker.web.errors import ApiError
 from tracker.web.routes import Callers
 from tracker.web.served_file import ServedFile
 
+log = logging.getLogger(__name__)
+
 POLICY: Final = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
@@ -25,6 +28,8 @@ POLICY: Final = (
 """Nothing of another site is loaded, nothing inside a page runs, and no text can become a script."""
 
 PAGES: Final = (
+    ("/today", "Today"),
+    ("/pays", "Does it pay?"),
     ("/visits", "Visits"),
     ("/messages", "What popups say"),
     ("/setup", "Set up"),
@@ -67,7 +72,7 @@ class Shell:
 
     def first_page(self) -> str:
         """Return the address of the page that an owner sees first."""
-        return "/setup" if self._is_waiting() else "/visits"
+        return f"{request.script_root}{'/setup' if self._is_waiting() else '/today'}"
 
     def blueprint(self, name: str, module: str) -> Blueprint:
         """Make a blueprint whose views are pages of the owner."""
@@ -76,6 +81,7 @@ class Shell:
         blueprint.context_processor(self._context)
         blueprint.register_error_handler(HTTPException, _refused)
         blueprint.register_error_handler(StoreError, _store_refused)
+        blueprint.register_error_handler(Exception, _unexpected)
         return blueprint
 
     def files_blueprint(self) -> Blueprint:
@@ -98,7 +104,8 @@ class Shell:
             "shop_name": self._shop.current().name or "Shopify Tracker",
             "pages": PAGES if self._is_signed_in() else (),
             "here": f"/{request.path.split('/')[1].partition('-')[0]}",
-            "asset": lambda name: f"/assets/{name}?v={self._files[name].version}",
+            "root": request.script_root,
+            "asset": lambda name: f"{request.script_root}/assets/{name}?v={self._files[name].version}",
             "demo": self._demo,
             "version": __version__,
             "words": words,
@@ -142,6 +149,12 @@ def _store_refused(error: StoreError) -> AnyResponse:
     answer = make_response(text, 503)
     answer.headers["Retry-After"] = str(error.retry_after)
     return answer
+
+
+def _unexpected(error: Exception) -> AnyResponse:
+    log.error("unexpected failure", exc_info=error)
+    message = "Something failed here that should not. The service's log has it under the X-Request-Id of this answer."
+    return make_response(render_template("owner/error.html", status=500, message=message, code="internal_error"), 500)
 
 
 _PLAIN: Final = {

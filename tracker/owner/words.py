@@ -9,8 +9,9 @@ from typing import Final
 
 from markupsafe import Markup, escape
 
+from tracker.insights.money import decimals
+
 _SYMBOLS: Final = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥"}
-_WITHOUT_CENTS: Final = frozenset({"JPY", "KRW", "VND", "CLP", "ISK", "HUF"})
 
 
 _LANGUAGES: Final = {
@@ -48,18 +49,22 @@ def number(value: float) -> str:
     return f"{value:,.0f}"
 
 
+def percent(value: float) -> str:
+    """Return a percentage that no end of a line takes apart."""
+    return f"{value:,.0f}\u00a0%"
+
+
 def counted(value: int, noun: str, nouns: str = "") -> str:
     """Return a number with its noun: 1 visit, 1,240 visits."""
     return f"{number(value)} {noun if value == 1 else nouns or noun + 's'}"
 
 
 def money(minor: float, currency: str) -> str:
-    """Return an amount in minor units, rounded as people say it: €8, €1,240, CHF 95."""
-    value = minor / 100
-    sign = "−" if value < 0 else ""
-    value = abs(value)
-    text = f"{value:,.2f}" if value < 10 and value % 1 and currency not in _WITHOUT_CENTS else f"{value:,.0f}"
+    """Return an amount in minor units, rounded as people say it: €8.40, €1,240, CHF 95."""
+    value = abs(minor) / 10 ** decimals(currency)
+    text = f"{value:,.2f}" if value < 100 and round(value, 2) % 1 else f"{value:,.0f}"
     symbol = _SYMBOLS.get(currency, f"{currency} " if currency else "")
+    sign = "\N{MINUS SIGN}" if minor < 0 else ""
     return f"{sign}{symbol}{text}"
 
 

@@ -10,7 +10,7 @@ from gunicorn.http.message import Request
 
 
 class MissingHostError(InvalidHeader):  # type: ignore[misc]  # Gunicorn has no types
-    """An HTTP/1.1 request without a Host, or with several (RFC 9112, 3.2)."""
+    """An HTTP/1.1 request without a Host (RFC 9112, 3.2); Gunicorn itself refuses a second one."""
 
     def __init__(self) -> None:
         super().__init__("HOST")
@@ -18,16 +18,16 @@ class MissingHostError(InvalidHeader):  # type: ignore[misc]  # Gunicorn has no 
 
 def check(request: Request) -> None:
     """Raise InvalidHeader for what Gunicorn takes although two readers could understand it differently."""
-    hosts, codings = 0, 0
+    has_host, codings = False, 0
     for name, value in request.headers:
         if name == "HOST":
-            hosts += 1
+            has_host = True
         elif name == "TRANSFER-ENCODING":
             codings += 1
             # Gunicorn drops `identity`; a proxy before it may not.
             if value.strip().lower() != "chunked" or codings > 1:
                 raise InvalidHeader("TRANSFER-ENCODING", req=request)
-    if hosts != 1 and (request.version >= (1, 1) or hosts):
+    if not has_host and request.version >= (1, 1):
         raise MissingHostError
 
 

@@ -31,7 +31,7 @@ _REFUSALS: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], ..
     (ExpectationFailed, 417, "unknown_expectation", "The only expectation that is understood is 100-continue."),
     (UnsupportedTransferCoding, 501, "unsupported_coding", "Send the body as it is, or chunked."),
     (BAD_CHUNKS, 400, "bad_chunks", "The body's chunks are broken; send it again."),
-    (MissingHostError, 400, "bad_host", "Send exactly one Host header."),
+    (MissingHostError, 400, "bad_host", "Send a Host header: HTTP/1.1 requires it."),
     (ParseException, 400, "bad_request", "The request cannot be read; check its headers and body."),
 )
 _FAILED: Final = (500, "internal_error", "Something failed here that should not; the log says what.")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, request
 
+from tracker.web.hosts import is_trusted_host
 from tracker.web.routes import Callers
 from tracker.web.security import with_defaults
 from tracker.web.served_file import ServedFile
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 ASSETS = Path(__file__).parent / "assets"
+FOR_ANY_PAGE = ("Access-Control-Allow-Origin", "*")
+"""Lets shops load a script with `crossorigin`, `integrity` or as a module."""
 
 
 class ScriptFirst:
@@ -33,6 +36,7 @@ class ScriptFirst:
         if environ["PATH_INFO"] != self._path or environ["REQUEST_METHOD"] != "GET":
             return self._app(environ, start_response)
         status, headers, body = self._script.answer(environ)
+        headers.append(FOR_ANY_PAGE)
         start_response(status, with_defaults(headers, is_secure=environ["wsgi.url_scheme"] == "https"))
         return [body]
 
@@ -62,7 +66,8 @@ def storefront_blueprint(script_name: str, script: ServedFile) -> Blueprint:
 
     @blueprint.get(f"/{stem}-pixel.js", callers=Callers.ANYONE)
     def storefront_pixel() -> Response:
-        response = Response(_for_service(pixel, request.url_root), mimetype="text/javascript")
+        root = request.url_root if is_trusted_host() else ""
+        response = Response(_for_service(pixel, root), mimetype="text/javascript")
         # It differs by the Host header: it holds the address it was asked at.
         response.headers["Cache-Control"] = "no-cache"
         return response
@@ -72,11 +77,11 @@ def storefront_blueprint(script_name: str, script: ServedFile) -> Blueprint:
 
 def _response(file: ServedFile) -> Response:
     status, headers, body = file.answer(request.environ)
-    return Response(body, status, headers)
+    return Response(body, status, [*headers, FOR_ANY_PAGE])
 
 
 def _for_service(pixel: str, url_root: str) -> str:
-    # The client writes the Host header: only a plain address may get into the file.
+    # Only a plain address may get into the file; without one its owner writes it there.
     root = url_root.rstrip("/")
     address = root if re.fullmatch(r"https?://[A-Za-z0-9.:\[\]_/-]+", root) else "https://HOST"
     return pixel.replace('"https://HOST"', json.dumps(address), 1)

@@ -12,6 +12,7 @@ from flask import Flask, request
 
 from tracker.web.bodies import raw_body
 from tracker.web.errors import ApiError, Errors
+from tracker.web.hosts import is_trusted_host
 from tracker.web.origins import AllowedOrigins
 from tracker.web.routes import Callers, Route
 from tracker.web.signatures import is_signed
@@ -100,7 +101,8 @@ def _require_allowed_origin(origins: AllowedOrigins, *, takes_null: bool) -> Non
     origin = request.headers["Origin"]
     if origin == "null" and takes_null:
         return
-    if not origins.allow(origin) and origin != request.host_url.rstrip("/"):
+    is_own = origin == request.host_url.rstrip("/") and is_trusted_host()
+    if not is_own and not origins.allow(origin):
         raise ApiError(403, "origin_not_allowed", "Pages of this site may not use this service: see ALLOWED_ORIGINS.")
 
 

@@ -87,6 +87,7 @@ def register_errors(app: Flask) -> None:
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(StoreError, _store_error)
     app.register_error_handler(UnknownSessionError, _unknown_session)
+    app.register_error_handler(MemoryError, _out_of_memory)
     app.register_error_handler(Exception, _unexpected)
 
 
@@ -126,6 +127,13 @@ def _store_error(error: StoreError) -> Response:
 
 def _unknown_session(error: UnknownSessionError) -> Response:
     return _answer(404, "unknown_session", "Nothing was reported of this session yet; post to /ingest first.")
+
+
+def _out_of_memory(error: MemoryError) -> Response:
+    log.error("out of memory: a request was refused")
+    response = _answer(503, "overloaded", "The service has more to do than it can; send it again in a moment.")
+    response.headers["Retry-After"] = "5"
+    return response
 
 
 def _unexpected(error: Exception) -> Response:

@@ -23,6 +23,8 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 _CLIENT_ADDRESS = re.compile(r"\bip=\S+")
 """The sender's address in Gunicorn's line about a request that it could not parse."""
 
+_LEAST_SECRET = 8
+
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -30,9 +32,12 @@ class JsonFormatter(logging.Formatter):
     """Formats a record as {"time", "level", "logger", "message", "request_id"?, ...} with the record's extra keys."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        """Take the texts to replace by `***` in every line, whichever code logs them."""
+        """Take the texts to replace by `***` in every line, whichever code logs them.
+
+        A key of a few letters, as a model on one's own machine takes it, is no secret, and would blot out words.
+        """
         super().__init__()
-        self._secrets = [secret for secret in secrets if secret]
+        self._secrets = [secret for secret in secrets if len(secret) >= _LEAST_SECRET]
 
     def hide(self, secret: str) -> None:
         """Replace this text, too, in every line from now on."""

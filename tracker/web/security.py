@@ -18,6 +18,8 @@ _DEFAULTS = (
     ("Content-Security-Policy", API_POLICY),
     ("X-Frame-Options", "DENY"),
     ("Cache-Control", "no-store"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), browsing-topics=()"),
 )
 _SECURE_DEFAULTS = (*_DEFAULTS, ("Strict-Transport-Security", "max-age=31536000"))
 
@@ -43,5 +45,7 @@ def register_security_headers(app: Flask) -> None:
         may_vary = not isinstance(route, Route) or route.is_for_shop_pages
         if may_vary and "Origin" not in response.headers.get("Vary", ""):
             response.headers.add("Vary", "Origin")
+        # Pages of the shop may load what is made for them, pages of other sites nothing.
+        response.headers.setdefault("Cross-Origin-Resource-Policy", "cross-origin" if may_vary else "same-origin")
         response.headers = Headers(with_defaults(list(response.headers), is_secure=request.is_secure))
         return response

@@ -48,6 +48,7 @@ _DROPS: Final = {
     "dismissed": "It was not drawn: this browser closed it before.",
     "repeat": "It was not drawn: this browser saw it before.",
 }
+_WITHHELD: Final = "This shopper is in the group that sees no popups, so that both groups can be compared."
 _QUIET: Final = frozenset({*POPUP_TYPES, "presence", "time", "page_time"})
 _LONGEST: Final = 80
 

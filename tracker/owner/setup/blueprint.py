@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from flask import Blueprint, make_response, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from tracker.config import Config
 from tracker.decisions.shop.live_file import ShopFile
+from tracker.insights.port import Insights
+from tracker.insights.report import report
+from tracker.owner import words
+from tracker.owner.numbers.verdicts import waits
 from tracker.owner.setup.sightings import Seen, Sightings
 from tracker.owner.shell import Shell, unchanged
 from tracker.web.access import is_this_machine
 from tracker.web.routes import Callers
 
+_DAYS: Final = 28
+"""The traffic of so many days says how long an answer takes."""
+
 
 def setup_blueprint(
-    shell: Shell, config: Config, shop: ShopFile, sightings: Sightings, clock: Callable[[], int]
+    shell: Shell, config: Config, shop: ShopFile, insights: Insights, sightings: Sightings, clock: Callable[[], int]
 ) -> Blueprint:
     """Make the blueprint."""
     blueprint = shell.blueprint("setup", __name__)
@@ -25,21 +33,25 @@ def setup_blueprint(
     def page() -> AnyResponse:
         seen, current, now = sightings.all(), shop.current(), clock()
         minute = now // 60_000  # "2 minutes ago" grows old
-        etag, answer = unchanged((seen, current.version, request.host_url, minute))
+        etag, answer = unchanged((seen, current.version, insights.version(), request.url_root, minute))
         if answer is not None:
             return answer
+        found = report(insights, current, words.moment(now, insights.zone).date(), _DAYS)
         text = render_template(
             "owner/setup.html",
             etag=etag,
             now=now,
             seen=seen,
             wanted=_wanted(seen),
-            address=request.host_url.rstrip("/"),
+            address=request.url_root.rstrip("/"),
             is_local=is_this_machine(request.host),
             script=config.storefront_script,
             pixel=f"{config.storefront_script.removesuffix('.js')}-pixel.js",
             allowed=config.allowed_origins,
             with_refused=",".join([*config.allowed_origins, *(origin for origin, _one in seen.of("refused"))]),
+            report=found,
+            waits=waits(found),
+            takes_webhooks=bool(config.shopify_webhook_secret),
             messages=[] if current.version == "none" else current.messages,
         )
         answer = make_response(text)

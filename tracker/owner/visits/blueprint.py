@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import tzinfo
 from itertools import islice
+from operator import attrgetter
 from typing import Final
 
-from flask import Blueprint, Response, jsonify, redirect, render_template, request
+from flask import Blueprint, Response, jsonify, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from tracker.decisions.review.timeline import one_line, timeline
+from tracker.decisions.review.timeline import Moment, one_line, timeline
+from tracker.insights.orders import orders_of
 from tracker.owner import words
 from tracker.owner.shell import Shell
 from tracker.owner.visits.lines import visit_lines
@@ -46,7 +48,7 @@ def visits_blueprint(shell: Shell, store: SessionStore, clock: Callable[[], int]
     @blueprint.get("/visits/<session_id>", callers=Callers.OWNERS_BROWSER)
     def story(session_id: str) -> str:
         session = found(session_id)
-        moments = timeline(session)
+        moments = sorted([*timeline(session), *_confirmed(session)], key=attrgetter("at_ms"))
         began = words.moment(moments[0].at_ms if moments else session.updated_at, zone)
         return render_template(
             "owner/visit.html",
@@ -67,9 +69,19 @@ def visits_blueprint(shell: Shell, store: SessionStore, clock: Callable[[], int]
     def delete(session_id: str) -> AnyResponse:
         found(session_id)
         store.delete(session_id)
-        return redirect("/visits", 303)
+        return redirect(url_for("visits.overview"), 303)
 
     return blueprint
+
+
+def _confirmed(session: ShopperSession) -> Iterator[Moment]:
+    """Yield what Shopify itself told of this visit's orders."""
+    for order in orders_of(session):
+        if not order.updated_ms:
+            continue  # only a refund of it is known
+        worth = words.money(order.net_minor, order.currency) if order.net_minor else "nothing any more"
+        text = "Shopify cancelled the order." if order.cancelled else f"Shopify confirmed an order worth {worth}."
+        yield Moment(at_ms=order.at_ms, kind="order", text=text)
 
 
 def _before() -> Position | None:

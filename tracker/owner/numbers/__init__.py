@@ -1,0 +1,1 @@
+"""The pages with figures: Today, and whether popups pay."""
