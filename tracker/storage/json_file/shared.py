@@ -16,7 +16,6 @@ from tracker.durable.lock import release, take
 from tracker.sessions.store import (
     Progress,
     StoreBusyError,
-    StoreClosedError,
     StoreDamagedError,
     StoreError,
     StoreFullError,
@@ -49,25 +48,15 @@ class SharedFile(KnownFile):
         self._poisoned: Identity | None = None
         """The file whose flush failed: it is written anew before anything else is acknowledged."""
         self._is_cleared = False
-        self.is_closed = False
         self.stop = threading.Event()
         """Set to end a compaction that is under way."""
-
-    def close(self) -> None:
-        self.is_closed = True
-        self._file = None
-        self.locks.file.close()
-
-    def _refuse_if_closed(self) -> None:
-        if self.is_closed:
-            raise StoreClosedError("The service is stopping; try again in a moment.")
 
     def know(self, ask: Callable[[SessionFile], _Answer]) -> tuple[SessionFile, _Answer]:
         """Return the file, and what `ask` finds in its index once everything appended to it is known.
 
         Needs no lock but `memory`, unless the file is half written or has to be mended.
         """
-        self._refuse_if_closed()
+        self.refuse_if_closed()
         with self.locks.memory:
             if self.catch_up(settled=False) is State.WHOLE:
                 file = self._known()
@@ -98,7 +87,7 @@ class SharedFile(KnownFile):
         """
         has_read_ahead = False
         for _ in range(20):
-            self._refuse_if_closed()
+            self.refuse_if_closed()
             if not self._is_cleared:
                 remove_leftover(self.path)
                 self._is_cleared = True
