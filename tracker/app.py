@@ -29,6 +29,7 @@ from tracker.llm.budget import DailyLimits
 from tracker.llm.groq_client import GroqClient
 from tracker.llm.shared_budget import SharedBudget
 from tracker.ops.health import health_blueprint, notice_of_disk
+from tracker.ops.retention import Retention
 from tracker.owner.join import OwnerRoom, Parts
 from tracker.owner.setup.sightings import SeesScript, register_sightings
 from tracker.sessions.merge import SessionLimits
@@ -114,6 +115,8 @@ def create_app(
     register_errors(app)
     register_access(app, origins, owner.token.current, owner.cookie.is_there, config.shopify_webhook_secret)
     register_sightings(app, owner.sightings)
+
+    Retention(store, storage.cell("retention"), config.keep_days, clock).register(app)
 
     app.register_blueprint(ingest_blueprint(store, _event_limits(config), session_limits, clock, orders.checkout_seen))
     app.register_blueprint(forget_blueprint(store))

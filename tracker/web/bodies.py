@@ -120,8 +120,14 @@ def parse_json(raw: bytes) -> Any:
     except orjson.JSONDecodeError as error:
         fault = str(error)
     if "memory" in fault.lower():
-        # No fault of the client's: it keeps the events and sends them again.
-        raise MemoryError
+        # orjson 3.13 says so of some bodies that end within many open lists, too. Where the memory is short in truth,
+        # that is no fault of the client's: it keeps the events and sends them again.
+        try:
+            json.loads(raw)
+        except (ValueError, RecursionError) as error:
+            fault = str(error)
+        else:
+            raise MemoryError
     if _SURROGATE.search(raw):
         try:
             return json.loads(raw.decode(), parse_constant=_no_constant)
