@@ -70,7 +70,8 @@ def create_app(
     configure_logging(config.log_level, config.secrets)
     storage = open_storage(config.storage_url, config.database_connections)
     store = store or storage.sessions
-    shop = ShopFile(config.shop_file)
+    published = storage.cell("shop") if config.database_url else None
+    shop = ShopFile(config.shop_file, published)
     epochs = Epochs(storage.cell("epochs"), 0.0 if config.demo_shop else config.holdout_percent, clock)
     engine = engine or _engine(config, store, shop, storage.cell("allowance"), epochs, clock)
     waiting = WaitingOrders(storage.cell("orders"))
@@ -128,7 +129,7 @@ def create_app(
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=config.trusted_proxies, x_proto=1, x_host=1, x_prefix=1
         )
-    register_commands(app, store, engine, session_limits, config)
+    register_commands(app, store, engine, session_limits, config, published)
     return app
 
 

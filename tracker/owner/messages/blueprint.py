@@ -39,7 +39,7 @@ def messages_blueprint(
 ) -> Blueprint:
     """Make the blueprint. The owner's file stands at `path`; `zone` is the shop's time."""
     blueprint = shell.blueprint("messages", __name__)
-    file = EditedFile(path)
+    file = EditedFile(path, shop)
 
     def today() -> date:
         return words.moment(clock(), zone).date()
