@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -15,19 +14,21 @@ from tracker.cli import register_commands
 from tracker.config import Config, load_config
 from tracker.decisions.engine import Engine
 from tracker.decisions.holdout.epochs import Epochs
-from tracker.decisions.shop.live_file import ShopFile
+from tracker.decisions.shop.live_file import ShopFile, ShopSource
 from tracker.durable.cell import Cell
 from tracker.ingest.blueprint import ingest_blueprint
 from tracker.ingest.events import EventLimits
 from tracker.ingest.forget import forget_blueprint
-from tracker.insights.counting.recount import Recounted
-from tracker.insights.joining import NewestSessions, Orders
+from tracker.insights.counting.counting import VisitCounting
+from tracker.insights.counting.live import insights_of
+from tracker.insights.joining import Orders
 from tracker.insights.port import Insights
+from tracker.insights.reporting import Reporting
 from tracker.insights.waiting import WaitingOrders
 from tracker.llm.budget import DailyLimits
 from tracker.llm.groq_client import GroqClient
 from tracker.llm.shared_budget import SharedBudget
-from tracker.ops.health import health_blueprint
+from tracker.ops.health import health_blueprint, notice_of_disk
 from tracker.owner.join import OwnerRoom, Parts
 from tracker.owner.setup.sightings import SeesScript, register_sightings
 from tracker.sessions.merge import SessionLimits
@@ -61,21 +62,30 @@ def create_app(
 ) -> Flask:
     """Make the WSGI application.
 
-    `config` defaults to the environment's, and `store` and `engine` to those that it describes; `clock` returns ms
+    `config` defaults to the environment's, and the other parts to those that it describes; `clock` returns ms
     since 1970. Nothing is opened before the first request, so the application may be made before a fork. Settings came
     from `env_file`, perhaps; `may_choose_token`: an ADMIN_TOKEN that is written into it later takes effect. Raises
     ConfigError.
     """
     config = config or load_config()
     configure_logging(config.log_level, config.secrets)
-    storage = open_storage(config.storage_url, config.database_connections)
+    zone = config.shop_timezone
+    storage = open_storage(config.storage_url, config.database_connections, VisitCounting(zone, clock))
+    notices = [] if store or config.database_url else [notice_of_disk(config.storage_file)]
+    sums = storage.sums if store is None else None
     store = store or storage.sessions
     published = storage.cell("shop") if config.database_url else None
     shop = ShopFile(config.shop_file, published)
+    spoken: ShopSource = shop
+    if config.demo_shop:
+        from tracker.demo.shop_file import OwnersFileOrDemos  # noqa: PLC0415  loaded only where it is on
+
+        spoken = OwnersFileOrDemos(shop, config.shop_file)
     epochs = Epochs(storage.cell("epochs"), 0.0 if config.demo_shop else config.holdout_percent, clock)
-    engine = engine or _engine(config, store, shop, storage.cell("allowance"), epochs, clock)
-    waiting = WaitingOrders(storage.cell("orders"))
-    orders = Orders(store, waiting, NewestSessions(store).session_of, clock)
+    engine = engine or _engine(config, store, spoken, storage.cell("allowance"), epochs, clock)
+    waiting = WaitingOrders(storage.cell("orders"), zone)
+    insights = insights or insights_of(store, sums, zone, epochs, waiting)
+    orders = Orders(store, waiting, insights.session_of, clock)
     origins = AllowedOrigins(config.allowed_origins)
     session_limits = SessionLimits(
         events=config.max_session_events, pages=config.max_pages, event_bytes=config.max_session_bytes
@@ -88,7 +98,7 @@ def create_app(
             engine=engine,
             shop=shop,
             clock=clock,
-            insights=insights or Recounted(store, ZoneInfo("UTC"), epochs.current),
+            insights=insights,
             seen=storage.cell("seen"),
             popup_style=(ASSETS / "popup.css").read_bytes(),
             env_file=env_file,
@@ -108,11 +118,12 @@ def create_app(
 
     app.register_blueprint(ingest_blueprint(store, _event_limits(config), session_limits, clock, orders.checkout_seen))
     app.register_blueprint(forget_blueprint(store))
-    app.register_blueprint(askai_blueprint(engine, shop))
+    app.register_blueprint(askai_blueprint(engine, spoken))
     app.register_blueprint(shopify_blueprint(orders, config.shopify_shop_domain))
     for blueprint in owner.blueprints():
         app.register_blueprint(blueprint)
-    app.register_blueprint(health_blueprint(store, lambda: [shop.problem] if shop.problem else []))
+    notices.append(lambda: shop.problem)
+    app.register_blueprint(health_blueprint(store, notices))
     app.register_blueprint(docs_blueprint(app))
     script = storefront_script()
     app.register_blueprint(storefront_blueprint(config.storefront_script, script))
@@ -129,7 +140,8 @@ def create_app(
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=config.trusted_proxies, x_proto=1, x_host=1, x_prefix=1
         )
-    register_commands(app, store, engine, session_limits, config, published)
+    reporting = Reporting(insights, shop, clock)
+    register_commands(app, store, engine, session_limits, config, reporting, published)
     return app
 
 
@@ -143,7 +155,7 @@ def _event_limits(config: Config) -> EventLimits:
 
 
 def _engine(
-    config: Config, store: SessionStore, shop: ShopFile, cell: Cell, epochs: Epochs, clock: Callable[[], int]
+    config: Config, store: SessionStore, shop: ShopSource, cell: Cell, epochs: Epochs, clock: Callable[[], int]
 ) -> Engine:
     model = None
     if config.groq_api_key:

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 
 class ConfigError(Exception):
@@ -80,6 +81,13 @@ def _percent(value: str) -> float:
     if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,4})?", value) or not float(value) <= 100:
         raise ValueError("a number from 0 to 100")
     return float(value)
+
+
+def _zone(value: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("the name of a time zone, such as Europe/Berlin") from None
 
 
 def _log_level(value: str) -> str:
@@ -204,6 +212,18 @@ class Config:
         20.0,
         "The percentage of browsers that are shown no popup, so that you can see whether popups sell. 0: none, and"
         " nobody can tell. Another value begins the comparison anew. A demo shop holds nobody back.",
+    )
+    shop_timezone: ZoneInfo = _setting(
+        "SHOP_TIMEZONE",
+        _zone,
+        ZoneInfo("UTC"),
+        "The shop's time zone, such as Europe/Berlin or America/New_York: the days of all figures are its days.",
+    )
+    keep_days: int = _setting(
+        "KEEP_DAYS",
+        _whole_number(0, 36_500),
+        90,
+        "How many days a visit is kept after it was last heard of; then only its figures stay. 0: for ever.",
     )
     model_daily_calls: int = _setting(
         "MODEL_DAILY_CALLS", _whole_number(0, 10_000_000), 1000, "The most questions to the model a day (UTC)."

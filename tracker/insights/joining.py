@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from itertools import islice
-from typing import Final, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
-from tracker.insights.orders import OrderState, checkout_keys, orders_of, with_order
+from tracker.insights.orders import OrderState, orders_of, with_order
 from tracker.insights.waiting import WAIT_MS, WaitingOrders
 from tracker.sessions.model import ShopperSession
 from tracker.sessions.store import SessionStore, StoreError
@@ -23,8 +22,6 @@ It knows everything that any process has stored before the call.
 
 Outcome: TypeAlias = Literal["joined", "waiting", "late"]
 """The order is in its visit's record; it waits for its visit; its visit is not kept any more."""
-
-_SEARCHED: Final = 2_000
 
 
 class _NoSuchVisitError(Exception):
@@ -101,21 +98,3 @@ class Orders:
         if was_waiting:
             self._waiting.remove(order)
         return True
-
-
-class NewestSessions:
-    """Finds the session of a checkout or an order among those updated last."""
-
-    def __init__(self, store: SessionStore, most: int = _SEARCHED) -> None:
-        """Search the newest `most` sessions."""
-        self._store = store
-        self._most = most
-
-    def session_of(self, key: str) -> str | None:
-        """Return the id of the newest session that holds the key of this checkout, or the order with this hash."""
-        for session in islice(self._store.iterate(), self._most):
-            if key in checkout_keys(session.events):
-                return session.session
-            if any(key in (order.key, order.order_hash) for order in orders_of(session)):
-                return session.session
-        return None

@@ -16,7 +16,7 @@ from tracker.decisions.shop.messages import Message
 from tracker.decisions.shop.reach import never_appears
 from tracker.decisions.shop.shop import Shop
 from tracker.insights.comparison.groups import Lift, lift_of
-from tracker.insights.port import Insights
+from tracker.insights.port import Counted, Insights
 from tracker.insights.sums import Figures
 from tracker.insights.tally import Fate, Mark
 
@@ -107,6 +107,8 @@ class Report:
     messages: tuple[MessageFigures, ...]
     """Those of the shop's file in its order, then others that were shown."""
     lift: Lift
+    unmatched: int | None
+    """Orders of these days that no visit is known of, as those by telephone; None: nobody can tell now."""
 
 
 def report(insights: Insights, shop: Shop, today: date, days: int, *, example: bool = False) -> Report:
@@ -119,8 +121,10 @@ def report(insights: Insights, shop: Shop, today: date, days: int, *, example: b
     epoch = EXAMPLE if example else counted.epoch
     currency, others = _currencies(figures)
     wanted = [today - timedelta(days=days - 1 - number) for number in range(days)]
-    each = tuple(_day(figures, currency, day) for day in wanted)
-    earlier = [_day(figures, currency, day - timedelta(days=days)) for day in wanted]
+    # The main currency first; "" stands for orders whose worth was not reported.
+    currencies = (currency, *others, "") if currency else ("",)
+    each = tuple(_day(figures, currencies, day) for day in wanted)
+    earlier = [_day(figures, currencies, day - timedelta(days=days)) for day in wanted]
     total = _together(each)
     return Report(
         today=today,
@@ -134,7 +138,14 @@ def report(insights: Insights, shop: Shop, today: date, days: int, *, example: b
         funnel=_funnel(total),
         messages=_messages(figures, shop, wanted, today),
         lift=lift_of(figures, epoch, insights.zone, today, currency),
+        unmatched=0 if example else _unmatched(counted, wanted),
     )
+
+
+def _unmatched(counted: Counted, days: Sequence[date]) -> int | None:
+    if counted.unmatched is None:
+        return None
+    return sum(counted.unmatched.get(day.isoformat(), 0) for day in days)
 
 
 # --- Days -------------------------------------------------------------------------------------------------------------
@@ -149,7 +160,7 @@ def _currencies(figures: Figures) -> tuple[str, tuple[str, ...]]:
     return (ranked[0], tuple(sorted(ranked[1:]))) if ranked else ("", ())
 
 
-def _day(figures: Figures, currency: str, day: date) -> DayFigures:
+def _day(figures: Figures, currencies: Sequence[str], day: date) -> DayFigures:
     number = day.toordinal()
     calls, questions, answers = figures.model(number)
     return DayFigures(
@@ -160,8 +171,8 @@ def _day(figures: Figures, currency: str, day: date) -> DayFigures:
         checkouts=figures.marked(number, Mark.CHECKOUT),
         buyers=figures.marked(number, Mark.ORDERED),
         carts_left=figures.marked(number, Mark.LEFT),
-        orders=sum(figures.orders[number, one] for one in figures.currencies),
-        minor=figures.minor[number, currency],
+        orders=sum(figures.orders[number, one] for one in currencies),
+        minor=figures.minor[number, currencies[0]],
         model_calls=calls,
         question_tokens=questions,
         answer_tokens=answers,

@@ -58,11 +58,6 @@ class Figures:
     """Visits by (day, message id, fate)."""
     epochs: dict[str, EpochSums] = field(default_factory=dict)
 
-    @property
-    def currencies(self) -> set[str]:
-        """Return the currencies of all orders, "" among them where the worth of one was not reported."""
-        return {currency for _day, currency in self.orders}
-
     def _counters(self) -> dict[str, Counter[Any]]:
         return {name: getattr(self, name) for name in ("orders", "minor", "fates")}
 
@@ -83,7 +78,7 @@ class Figures:
         return 0 if row is None else row[column]
 
     def add(self, tally: Tally, sign: int) -> None:
-        """Put a tally in (`sign` 1) or take it out (-1)."""
+        """Put a tally in (`sign` 1, or how many times) or take it out (-1)."""
         _form, day, lot, marks, epoch_id, sales, popups, model, _keys = tally
         row = self.days.get(day)
         if row is None:
@@ -214,7 +209,11 @@ class Sums:
             return
         for tally, sign in ((old, -1), (new, 1)):
             if tally is not None:
-                (self.example if tally.marks & _EXAMPLE else self.own).add(tally, sign)
+                self.add_alike(tally, sign)
+
+    def add_alike(self, tally: Tally, number: int) -> None:
+        """Put in as many visits of the same tally; fewer than 0: take them out."""
+        (self.example if tally.marks & _EXAMPLE else self.own).add(tally, number)
 
     def merge(self, other: Sums) -> None:
         """Put all that the other sums hold in."""

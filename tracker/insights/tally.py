@@ -18,7 +18,7 @@ from tracker.decisions.holdout.offer import Offer
 from tracker.decisions.log.session_log import DecisionLog
 from tracker.decisions.visit.pages import PageName
 from tracker.insights.orders import Purchase, checkout_keys, orders_of, purchases
-from tracker.sessions.model import ShopperSession
+from tracker.sessions.model import ShopperSession, is_lot
 
 FORM: Final = 1
 """Another form of the list gets another number: a tally of another form is made anew from the record."""
@@ -125,9 +125,15 @@ def tally(session: ShopperSession, zone: tzinfo) -> Tally:
 
 def known(record: object) -> Tally | None:
     """Return the tally of a record; None if it is of another form, or none."""
-    if isinstance(record, list) and len(record) == len(Tally._fields) and record[0] == FORM:
-        return Tally._make(record)
+    match record:
+        case [int(form), int(), int(lot), int(marks), str(), list(sales), list(popups), list(model), list()]:
+            if form == FORM and is_lot(lot) and 0 <= marks < 2 * _HELD and _is_whole(sales, popups, model):
+                return Tally._make(record)
     return None
+
+
+def _is_whole(sales: list[Any], popups: list[Any], model: list[Any]) -> bool:
+    return len(sales) % 3 == 0 and len(popups) % 2 == 0 and len(model) in {0, 3}
 
 
 def local_day(ms: int, zone: tzinfo) -> date:

@@ -13,12 +13,14 @@ from tracker.decisions.engine import Engine
 from tracker.decisions.shop.live_file import ShopFile
 from tracker.durable.cell import Cell
 from tracker.insights.port import Insights
+from tracker.insights.reporting import Reporting
 from tracker.owner.blueprint import owner_blueprint
 from tracker.owner.login.blueprint import login_blueprint
 from tracker.owner.login.cookie import LoginCookie
 from tracker.owner.login.token import OwnerToken
 from tracker.owner.messages.blueprint import messages_blueprint
 from tracker.owner.numbers.blueprint import Sources, numbers_blueprint
+from tracker.owner.report import report_blueprint
 from tracker.owner.settings.blueprint import settings_blueprint
 from tracker.owner.setup.blueprint import setup_blueprint
 from tracker.owner.setup.sightings import Sightings
@@ -37,6 +39,7 @@ class Parts:
     engine: Engine
     shop: ShopFile
     insights: Insights
+    """The sums over visits."""
     clock: Callable[[], int]
     seen: Cell
     """Where the sightings are kept."""
@@ -71,6 +74,7 @@ class OwnerRoom:
         parts, shell = self._parts, self.shell
         is_direct = parts.config.trusted_proxies == 0
         yield owner_blueprint(parts.store)
+        yield report_blueprint(Reporting(parts.insights, parts.shop, parts.clock))
         yield shell.files_blueprint()
         yield login_blueprint(shell, self.token, self.cookie, parts.clock, is_direct=is_direct)
         sources = Sources(
@@ -78,7 +82,7 @@ class OwnerRoom:
         )
         yield numbers_blueprint(shell, sources)
         yield messages_blueprint(
-            shell, parts.shop, parts.config.shop_file, parts.store, parts.engine, parts.clock, parts.insights.zone
+            shell, parts.shop, parts.config.shop_file, parts.store, parts.engine, parts.clock, parts.insights
         )
         yield setup_blueprint(shell, parts.config, parts.shop, parts.insights, self.sightings, parts.clock)
         yield visits_blueprint(shell, parts.store, parts.clock, parts.insights.zone)

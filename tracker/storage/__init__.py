@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tracker.durable.cell import Cell, FileCell
+from tracker.sessions.counting import CountedSessions, Counting
 from tracker.sessions.store import SessionStore
 from tracker.storage.json_file import JsonFileStore
 
@@ -24,6 +25,8 @@ class Storage:
     sessions: SessionStore
     cell: Callable[[str], Cell]
     """Returns the cell of this name; processes and machines that name it share it."""
+    sums: CountedSessions | None = None
+    """The sums of all sessions, where the place keeps them."""
 
 
 def is_database(url: str) -> bool:
@@ -31,8 +34,11 @@ def is_database(url: str) -> bool:
     return url.startswith(("postgresql://", "postgres://"))
 
 
-def open_storage(url: str, pool_size: int = POOL_SIZE) -> Storage:
-    """Return what is kept at an address. Opens nothing yet. Raises ConfigError for an address that is none."""
+def open_storage(url: str, pool_size: int = POOL_SIZE, counting: Counting | None = None) -> Storage:
+    """Return what is kept at an address; `counting`: what is summed of sessions.
+
+    Opens nothing yet. Raises ConfigError for an address that is none.
+    """
     if is_database(url):
         # Loaded only where it is used: the driver is an extra.
         from tracker.storage.postgres import postgres_storage  # noqa: PLC0415
@@ -40,7 +46,8 @@ def open_storage(url: str, pool_size: int = POOL_SIZE) -> Storage:
         database_sessions, database_cell = postgres_storage(url, pool_size)
         return Storage(database_sessions, database_cell)
     path = Path(url.removeprefix("file:")).expanduser()
-    return Storage(JsonFileStore(path), lambda name: FileCell(path.with_name(f"{path.name}.{name}")))
+    store = JsonFileStore(path, counting=counting)
+    return Storage(store, lambda name: FileCell(path.with_name(f"{path.name}.{name}")), store.sums)
 
 
 def open_store(url: str, pool_size: int = POOL_SIZE) -> SessionStore:

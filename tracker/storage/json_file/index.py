@@ -136,6 +136,35 @@ class Index:
         position = block.position(number)
         return None if position < 0 else block.place(position)
 
+    # --- what was added since ----------------------------------------------------------------------------------
+
+    @property
+    def next_number(self) -> int:
+        """The number of the next line that is added."""
+        return self._next_number
+
+    def copied_blocks(self) -> list[Block]:
+        """Return all lines as they are now."""
+        return [block.copy() for block in self._blocks]
+
+    def live_from(self, number: int) -> Iterator[Place]:
+        """Yield the places of the live lines with this number and above."""
+        for block in self._blocks[max(0, bisect_right(self._firsts, number) - 1) :]:
+            block.settle()
+            for position in range(bisect_left(block.numbers, number), len(block)):
+                if block.alive[position]:
+                    yield block.place(position)
+
+    def killed_from(self, number: int) -> Iterator[int]:
+        """Yield the numbers of the lines that lines with this number and above put out of use."""
+        return iter(self._killed[bisect_left(self._killers, number) :])
+
+    def place_of(self, number: int) -> Place | None:
+        """Return where a line stands, dead or alive; None where a compaction left it out."""
+        block = self._block(number).settle()
+        position = block.position(number)
+        return None if position < 0 else block.place(position)
+
     # --- the list of sessions ----------------------------------------------------------------------------------
 
     def newest_first(self, before: int | None = None) -> Iterator[list[Place]]:

@@ -9,6 +9,7 @@ import os
 import stat
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,13 @@ class KnownFile:
         self.is_opening = False
         self.locks.begin_in_this_process()
 
+    on_moved: Callable[[SessionFile, SessionFile], None] = staticmethod(lambda _old, _new: None)
+    """Called with (old file, new file) where a compaction is taken over; everything in the old one is known."""
+
+    def is_known(self, file: SessionFile) -> bool:
+        """Return whether this is the file that is known now. The memory lock is held."""
+        return file is self._file
+
     def _follow(self) -> None:
         # A link stays a link: what is locked, and renamed over, is the file that it points to now.
         self._place = os.path.realpath(self._name)
@@ -117,6 +125,7 @@ class KnownFile:
             file = SessionFile(self.path)
             if known is not None and (moved := self._moved(known, file)) is not None:
                 file.adopt(moved)
+                self.on_moved(known, file)
             self._file = file
             return file.catch_up(settled=settled)
         except FileNotFoundError:
@@ -142,6 +151,13 @@ class KnownFile:
             if file is self._file and time.monotonic() >= self._look_again_at:
                 self._look_again_at = time.monotonic() + _LOOK_AGAIN_S
                 self._changed, self._file = file.identity, None
+
+    def tell_shorter(self, file: SessionFile, note: dict[str, Any]) -> None:
+        """Note for all processes that the file was cut by another's hand, once."""
+        if note.get("shorter") != [*file.identity, file.size]:
+            missing = file.size - os.fstat(file.fd).st_size
+            log.error("the session file became %d bytes shorter by another's hand; nothing is written to it", missing)
+            self.leave_note(shorter=[*file.identity, file.size])
 
     # --- notes in the lock file --------------------------------------------------------------------------------
 

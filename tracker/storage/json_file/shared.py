@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 from tracker.durable.lock import release, take
 from tracker.sessions.store import (
@@ -22,6 +22,7 @@ from tracker.sessions.store import (
     StoreFullError,
 )
 from tracker.storage.json_file import recovery
+from tracker.storage.json_file.counting.leaving import NOBODY_LEAVES, Leaving, NothingKept
 from tracker.storage.json_file.file import Identity, SessionFile, State, identity, version
 from tracker.storage.json_file.known import KnownFile, is_told_shorter
 from tracker.storage.json_file.rewrite import Rewrite, remove_leftover
@@ -44,6 +45,7 @@ class SharedFile(KnownFile):
 
     def __init__(self, path: Path, lock_timeout: float) -> None:
         super().__init__(path, lock_timeout)
+        self.kept = NothingKept()
         self._poisoned: Identity | None = None
         """The file whose flush failed: it is written anew before anything else is acknowledged."""
         self._is_cleared = False
@@ -147,7 +149,7 @@ class SharedFile(KnownFile):
             self._file = None
             return _again
         if state is State.SHORTER:
-            self._tell_shorter(file, note)
+            self.tell_shorter(file, note)
         if state is State.SHORTER or is_told_shorter(file, note):
             raise StoreDamagedError(recovery.SHORTER)
         if state is State.UNSETTLED:
@@ -159,12 +161,6 @@ class SharedFile(KnownFile):
         self._changed = None
         file.is_settled = True
         return self._write_anew if file.is_poisoned or self._poisoned == file.identity else None
-
-    def _tell_shorter(self, file: SessionFile, note: dict[str, Any]) -> None:
-        if note.get("shorter") != [*file.identity, file.size]:
-            missing = file.size - os.fstat(file.fd).st_size
-            log.error("the session file became %d bytes shorter by another's hand; nothing is written to it", missing)
-            self.leave_note(shorter=[*file.identity, file.size])
 
     def _mend(self, file: SessionFile, *, may_mend: bool) -> _Remedy | None:
         tail = recovery.judge(file)
@@ -260,7 +256,8 @@ class SharedFile(KnownFile):
         """
         with self.writing(rewrites=True) as old, self.locks.memory:
             note, end, sessions = self.note(), old.index.end, old.index.sessions
-            live = old.index.live_at(end, cutoff)
+            live, leaving = old.index.live_at(end, cutoff), self.kept.leaving(old, cutoff)
+        leaving.count()
         rewrite.copy_live(old, live, self.stop, progress)
         copied_to = end
         while True:
@@ -277,11 +274,15 @@ class SharedFile(KnownFile):
                 raise StoreBusyError("The session file was replaced by another's hand; try again.")
             rewrite.copy_behind(old, copied_to, old.index.end)
             rewrite.finish()
-            self._publish(rewrite, old, end=end, cutoff=cutoff)
+            self._publish(rewrite, old, leaving, end=end, cutoff=cutoff)
         self._poisoned = None
+        self.kept.settle(rewrite.identity)
         return sessions - sum(block.alive.count(1) for block in live)
 
-    def _publish(self, rewrite: Rewrite, old: SessionFile | None = None, **how: int) -> None:
+    def _publish(
+        self, rewrite: Rewrite, old: SessionFile | None = None, leaving: Leaving = NOBODY_LEAVES, **how: int
+    ) -> None:
+        self.kept.prepare(self.look(), rewrite.identity, leaving)
         before = None if old is None else old.identity
         if old is not None and os.fstat(old.fd).st_nlink > 1:
             log.warning("the session file has a second name, a hard link, which stays with the content of now")

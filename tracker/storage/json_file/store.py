@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tracker.durable.fork import reset_after_fork
 from tracker.durable.lock import LockBusyError
+from tracker.sessions.counting import CountedSessions, Counting
 from tracker.sessions.legacy import RecordError, read_record
 from tracker.sessions.model import Record, ShopperSession
 from tracker.sessions.store import (
@@ -25,6 +26,8 @@ from tracker.sessions.store import (
 )
 from tracker.storage.json_file import recovery, text, writes
 from tracker.storage.json_file.blocks import Place
+from tracker.storage.json_file.counting.following import FollowedSums
+from tracker.storage.json_file.counting.kept import KeptSums
 from tracker.storage.json_file.file import SessionFile, State
 from tracker.storage.json_file.rewrite import Rewrite
 from tracker.storage.json_file.rewriter import SWEEP_AFTER_S, Rewriter, plain_errors
@@ -53,9 +56,16 @@ class JsonFileStore:
         lock_timeout: float = LOCK_TIMEOUT_S,
         compact_from: int = COMPACT_FROM_BYTES,
         sweep_after_s: float = SWEEP_AFTER_S,
+        counting: Counting | None = None,
     ) -> None:
-        """Touch nothing yet. `compact_from`: dead bytes from which the file is rewritten."""
+        """Touch nothing yet. `compact_from`: dead bytes from which it is rewritten. `counting`: what is summed."""
         self._shared = SharedFile(path, lock_timeout)
+        self._counted = _as_it_is if counting is None else counting.counted
+        self.sums: CountedSessions | None = None
+        """The sums of all sessions, where something is counted."""
+        if counting is not None:
+            self._shared.kept = kept = KeptSums(path, counting)
+            self.sums = FollowedSums(self._shared, counting, kept)
         self._lock_timeout = lock_timeout
         self._rewriter = Rewriter(self._shared, compact_from, sweep_after_s)
         self.begin_in_this_process()
@@ -70,7 +80,7 @@ class JsonFileStore:
     def update(self, session_id: str, change: Change) -> ShopperSession:
         """See SessionStore. Costs one read and one append of the record, and a share of a lock and of a flush."""
         with plain_errors(self._shared):
-            stored = self._commit(session_id, change)
+            stored = self._commit(session_id, self._counted(change))
         assert stored is not None, "a change returns a session"
         return stored
 
@@ -236,6 +246,10 @@ class JsonFileStore:
             with contextlib.suppress(LockBusyError):
                 self._shared.take_back_unflushed(file)
             raise
+
+
+def _as_it_is(change: Change) -> Change:
+    return change
 
 
 def _session(session_id: str, record: Record) -> ShopperSession:
