@@ -75,7 +75,8 @@ def create_app(
     notices = [] if store or config.database_url else [notice_of_disk(config.storage_file)]
     sums = storage.sums if store is None else None
     store = store or storage.sessions
-    shop = ShopFile(config.shop_file)
+    published = storage.cell("shop") if config.database_url else None
+    shop = ShopFile(config.shop_file, published)
     spoken: ShopSource = shop
     if config.demo_shop:
         from tracker.demo.shop_file import OwnersFileOrDemos  # noqa: PLC0415  loaded only where it is on
@@ -142,7 +143,8 @@ def create_app(
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=config.trusted_proxies, x_proto=1, x_host=1, x_prefix=1
         )
-    register_commands(app, store, engine, session_limits, config, Reporting(insights, shop, clock))
+    reporting = Reporting(insights, shop, clock)
+    register_commands(app, store, engine, session_limits, config, reporting, published)
     return app
 
 
