@@ -68,6 +68,7 @@ OPERATIONS = [
     ("/askai", "POST"),
     ("/forget", "POST"),
     ("/shopify/webhooks", "POST"),
+    ("/report.json", "GET"),
     ("/sessions", "GET"),
     ("/sessions/{session_id}", "GET"),
     ("/sessions/{session_id}", "DELETE"),
