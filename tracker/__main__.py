@@ -83,7 +83,7 @@ def opening(values: Mapping[str, str]) -> list[str]:
     host = _EVERYWHERE.get(values["HOST"], values["HOST"])
     service = f"http://{f'[{host}]' if ':' in host else host}:{values['PORT']}"
     pages = [
-        ("Your pages", "/", "what is set up, the visits, what popups say"),
+        ("Your pages", "/", "today, whether popups sell, visits, what popups say"),
         *([("Try it", "/demo", "a demo shop, and what happens behind it")] if shows_demo_shop(values) else []),
         ("Build on it", "/docs", "what the service takes and answers"),
     ]

@@ -14,7 +14,7 @@ from tracker.cli import register_commands
 from tracker.config import Config, load_config
 from tracker.decisions.engine import Engine
 from tracker.decisions.holdout.epochs import Epochs
-from tracker.decisions.shop.live_file import ShopFile
+from tracker.decisions.shop.live_file import ShopFile, ShopSource
 from tracker.durable.cell import Cell
 from tracker.ingest.blueprint import ingest_blueprint
 from tracker.ingest.events import EventLimits
@@ -28,7 +28,7 @@ from tracker.insights.waiting import WaitingOrders
 from tracker.llm.budget import DailyLimits
 from tracker.llm.groq_client import GroqClient
 from tracker.llm.shared_budget import SharedBudget
-from tracker.ops.health import health_blueprint
+from tracker.ops.health import health_blueprint, notice_of_disk
 from tracker.owner.join import OwnerRoom, Parts
 from tracker.owner.setup.sightings import SeesScript, register_sightings
 from tracker.sessions.merge import SessionLimits
@@ -71,11 +71,17 @@ def create_app(
     configure_logging(config.log_level, config.secrets)
     zone = config.shop_timezone
     storage = open_storage(config.storage_url, config.database_connections, VisitCounting(zone, clock))
+    notices = [] if store or config.database_url else [notice_of_disk(config.storage_file)]
     sums = storage.sums if store is None else None
     store = store or storage.sessions
     shop = ShopFile(config.shop_file)
+    spoken: ShopSource = shop
+    if config.demo_shop:
+        from tracker.demo.shop_file import OwnersFileOrDemos  # noqa: PLC0415  loaded only where it is on
+
+        spoken = OwnersFileOrDemos(shop, config.shop_file)
     epochs = Epochs(storage.cell("epochs"), 0.0 if config.demo_shop else config.holdout_percent, clock)
-    engine = engine or _engine(config, store, shop, storage.cell("allowance"), epochs, clock)
+    engine = engine or _engine(config, store, spoken, storage.cell("allowance"), epochs, clock)
     waiting = WaitingOrders(storage.cell("orders"), zone)
     insights = insights or insights_of(store, sums, zone, epochs, waiting)
     orders = Orders(store, waiting, insights.session_of, clock)
@@ -111,11 +117,12 @@ def create_app(
 
     app.register_blueprint(ingest_blueprint(store, _event_limits(config), session_limits, clock, orders.checkout_seen))
     app.register_blueprint(forget_blueprint(store))
-    app.register_blueprint(askai_blueprint(engine, shop))
+    app.register_blueprint(askai_blueprint(engine, spoken))
     app.register_blueprint(shopify_blueprint(orders, config.shopify_shop_domain))
     for blueprint in owner.blueprints():
         app.register_blueprint(blueprint)
-    app.register_blueprint(health_blueprint(store, lambda: [shop.problem] if shop.problem else []))
+    notices.append(lambda: shop.problem)
+    app.register_blueprint(health_blueprint(store, notices))
     app.register_blueprint(docs_blueprint(app))
     script = storefront_script()
     app.register_blueprint(storefront_blueprint(config.storefront_script, script))
@@ -146,7 +153,7 @@ def _event_limits(config: Config) -> EventLimits:
 
 
 def _engine(
-    config: Config, store: SessionStore, shop: ShopFile, cell: Cell, epochs: Epochs, clock: Callable[[], int]
+    config: Config, store: SessionStore, shop: ShopSource, cell: Cell, epochs: Epochs, clock: Callable[[], int]
 ) -> Engine:
     model = None
     if config.groq_api_key:

@@ -135,6 +135,34 @@ def test_the_panel_shows_decision_events_and_record(
     assert console.lines == []
 
 
+IN_A_HURRY_MS = 10_000
+"""The demo shop's own messages come so soon after a sign."""
+
+
+@pytest.mark.parametrize(
+    ("sign", "message"),
+    [("cart", "send anything back"), ("shipping", "2 to 4 working days")],
+)
+def test_without_an_owners_file_a_fitting_popup_comes_within_ten_seconds_of_a_sign(
+    service: GunicornServer, page: Page, clock: Clock, console: Console, sign: str, message: str
+) -> None:
+    page.goto(f"{service.url}/demo/products/arc-lamp")
+    page.click("#consent-yes")
+    session_of(page)
+    clock.run(3000)
+    if sign == "cart":
+        page.click("#add-to-cart")
+        page.click("#drawer-close")
+    else:
+        page.click(".links >> text=" + sign.capitalize())
+        session_of(page)
+    clock.run_until(page.locator(CARD).count, "a popup is drawn", within_ms=IN_A_HURRY_MS, step_ms=500)
+
+    expect(page.locator(CARD)).to_contain_text(message)
+    assert axe_violations(page, "storefront-popup") == []
+    assert console.lines == []
+
+
 def test_a_visit_without_consent_sends_and_stores_nothing(service: GunicornServer, page: Page) -> None:
     posts: list[str] = []
     page.on("request", lambda request: posts.append(request.url) if request.method == "POST" else None)
@@ -166,7 +194,16 @@ LOAD_EVERY_PICTURE = """Promise.allSettled([...document.images].map((picture) =>
   picture.loading = "eager";
   return picture.decode();
 }))"""
-PAGES = ["", "collections/all", "collections/light", "products/linen-throw", "cart", "checkout", "checkout/thank_you"]
+PAGES = [
+    "",
+    "policies/shipping-policy",
+    "collections/all",
+    "collections/light",
+    "products/linen-throw",
+    "cart",
+    "checkout",
+    "checkout/thank_you",
+]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -10,7 +10,7 @@ from testing.advice import NOON, documents_session, example_shop, log_entry
 from testing.visits import offered
 from tracker.decisions.browser_memory import BrowserMemory
 from tracker.decisions.case import Case
-from tracker.decisions.eligibility import BOUNCE_EVENTS, EARLY_S, hopeless, refusal
+from tracker.decisions.eligibility import BOUNCE_EVENTS, hopeless, refusal
 from tracker.decisions.log.popups import ORIGINAL_WAY_MS, WAY_MS
 from tracker.decisions.log.session_log import with_entry
 from tracker.decisions.shop.shop import FrequencyCaps, Shop
@@ -46,8 +46,8 @@ def test_the_original_documents_session_is_eligible() -> None:
     ("session", "trigger"),
     [
         (ShopperSession(session="a-session"), "too_early"),
-        (documents_session(time_on_page={"/": EARLY_S * 1000 - 1}), "too_early"),
-        (documents_session(time_on_page={"/": EARLY_S * 1000}), None),
+        (documents_session(time_on_page={"/": SHOP.caps.seconds_before_first * 1000 - 1}), "too_early"),
+        (documents_session(time_on_page={"/": SHOP.caps.seconds_before_first * 1000}), None),
         (
             ShopperSession(
                 session="a-session",

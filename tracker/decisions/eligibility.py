@@ -13,8 +13,6 @@ from tracker.decisions.holdout.offer import Offer
 from tracker.decisions.scorecard.silence import silence_by_rule
 from tracker.decisions.visit.signals import Signals, counted
 
-EARLY_S: Final = 15
-"""Before this time on the pages a visit has hardly begun."""
 BOUNCE_EVENTS: Final = 3
 HELD: Final = "holdout"
 """The trigger of a silence that stands in the place of a popup."""
@@ -22,12 +20,17 @@ HELD: Final = "holdout"
 
 def refusal(case: Case) -> Silence | None:
     """Return the silence of the first reason against a popup; None if the session is eligible for one."""
-    return _visit_is_over(case) or _held_before(case) or _capped(case) or _too_early(case.signals)
+    return (
+        _visit_is_over(case)
+        or _held_before(case)
+        or _capped(case)
+        or _too_early(case.signals, case.shop.caps.seconds_before_first)
+    )
 
 
 def hopeless(case: Case) -> Silence | None:
     """Return the silence of a session that no popup could help now; None if rules, scorecard or model may decide."""
-    why = silence_by_rule(case.reading)
+    why = silence_by_rule(case.reading, case.shop.caps.seconds_after_cart)
     return None if why is None else silence(why.reason, why.trigger)
 
 
@@ -116,10 +119,10 @@ def _capped(case: Case) -> Silence | None:
     return None
 
 
-def _too_early(signals: Signals) -> Silence | None:
+def _too_early(signals: Signals, seconds: int) -> Silence | None:
     dwell = signals.dwell_s
-    if dwell < EARLY_S:
-        reason = f"Only {dwell} s on the pages: too early, before {EARLY_S} s, to tell what would help."
+    if dwell < seconds:
+        reason = f"Only {dwell} s on the pages: too early, before {seconds} s, to tell what would help."
         return silence(reason, "too_early")
     if signals.items_in_cart == 0 and not signals.signs and signals.pages <= 1 and signals.events < BOUNCE_EVENTS:
         reason = f"One page and {counted(signals.events, 'event')} in {dwell} s: hardly a visit yet."

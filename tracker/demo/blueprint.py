@@ -27,6 +27,20 @@ from tracker.web.routes import Callers
 COOKIE = "demo_cart"
 _ASSETS = Path(__file__).parent / "assets"
 
+POLICIES = {
+    "shipping-policy": (
+        "Shipping",
+        "Orders leave us within a day and arrive 2 to 4 working days later.",
+        "Shipping costs 4.90 EUR, and nothing from 60 EUR.",
+    ),
+    "refund-policy": (
+        "Returns",
+        "You can send anything back within 30 days of its arrival, used or not.",
+        "A label for the way back lies in every parcel. The money is with you a week later.",
+    ),
+}
+"""The shop's policies: a title and paragraphs."""
+
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -64,6 +78,7 @@ def demo_blueprint(find_session: Callable[[str], ShopperSession | None], script_
             "root": _root(),
             "money": money,
             "collections": COLLECTIONS,
+            "policies": {name: texts[0] for name, texts in POLICIES.items()},
             "version": script_version,
         }
 
@@ -99,6 +114,11 @@ def demo_blueprint(find_session: Callable[[str], ShopperSession | None], script_
         found = BY_HANDLE.get(handle) or abort(404)
         others = [other for other in PRODUCTS if other is not found][:3]
         return render_template("demo/product.html", product=found, others=others)
+
+    @blueprint.get("/policies/<name>", callers=Callers.ANYONE)
+    def policy(name: str) -> str:
+        title, *paragraphs = POLICIES.get(name) or abort(404)
+        return render_template("demo/text.html", title=title, paragraphs=paragraphs)
 
     @blueprint.get("/cart", callers=Callers.ANYONE)
     def cart() -> str:

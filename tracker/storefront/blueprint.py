@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 ASSETS = Path(__file__).parent / "assets"
+FOR_ANY_PAGE = ("Access-Control-Allow-Origin", "*")
+"""Lets shops load a script with `crossorigin`, `integrity` or as a module."""
 
 
 class ScriptFirst:
@@ -34,6 +36,7 @@ class ScriptFirst:
         if environ["PATH_INFO"] != self._path or environ["REQUEST_METHOD"] != "GET":
             return self._app(environ, start_response)
         status, headers, body = self._script.answer(environ)
+        headers.append(FOR_ANY_PAGE)
         start_response(status, with_defaults(headers, is_secure=environ["wsgi.url_scheme"] == "https"))
         return [body]
 
@@ -74,7 +77,7 @@ def storefront_blueprint(script_name: str, script: ServedFile) -> Blueprint:
 
 def _response(file: ServedFile) -> Response:
     status, headers, body = file.answer(request.environ)
-    return Response(body, status, headers)
+    return Response(body, status, [*headers, FOR_ANY_PAGE])
 
 
 def _for_service(pixel: str, url_root: str) -> str:

@@ -43,8 +43,6 @@ class ServedFile:
             ("Cache-Control", FOREVER if environ.get("QUERY_STRING") == f"v={self.version}" else SHORTLY),
             # Lets shops load it that isolate their pages with Cross-Origin-Embedder-Policy.
             ("Cross-Origin-Resource-Policy", "cross-origin"),
-            # And with `crossorigin`, `integrity` or as a module.
-            ("Access-Control-Allow-Origin", "*"),
         ]
         if etag in environ.get("HTTP_IF_NONE_MATCH", ""):
             return "304 NOT MODIFIED", headers, b""

@@ -6,8 +6,6 @@ from typing import Final, NamedTuple
 
 from tracker.decisions.visit.reading import Reading
 
-JUST_CHANGED_S: Final = 20
-"""So soon after a change of the cart a shopper is still shopping."""
 CHECKOUT_S: Final = 30
 """So long after a click on checkout the page may still be loading."""
 MACHINE_LOOKS: Final = 6
@@ -22,8 +20,11 @@ class Hopeless(NamedTuple):
     trigger: str
 
 
-def silence_by_rule(reading: Reading) -> Hopeless | None:
-    """Return why nothing should be shown now; None if the scorecard or a model may decide."""
+def silence_by_rule(reading: Reading, seconds_after_cart: int) -> Hopeless | None:
+    """Return why nothing should be shown now; None if the scorecard or a model may decide.
+
+    So many seconds after a change of the cart a shopper is still shopping.
+    """
     if reading.acts["sent"]:
         return Hopeless("The shopper has written to the shop.", "has_written")
     if reading.acts["chat"]:
@@ -35,7 +36,7 @@ def silence_by_rule(reading: Reading) -> Hopeless | None:
         return Hopeless("The shopper is on the way to the checkout.", "to_checkout")
     if reading.most_items and not reading.items and 0 < left_ms < reading.changed_ms:
         return Hopeless("The cart is empty since the checkout: probably an order was placed.", "emptied_at_checkout")
-    if reading.tells_carts and reading.changed_ms and reading.now_ms - reading.changed_ms < JUST_CHANGED_S * 1000:
+    if reading.tells_carts and reading.changed_ms and reading.now_ms - reading.changed_ms < seconds_after_cart * 1000:
         seconds = (reading.now_ms - reading.changed_ms) // 1000
         return Hopeless(f"The cart changed {seconds} s ago: still shopping.", "still_shopping")
     paces = sorted(look.seconds for look in reading.looks[:-1])

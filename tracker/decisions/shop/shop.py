@@ -33,6 +33,11 @@ class FrequencyCaps:
     days_after_purchase: int = 1
     """After an order there is no popup for so long."""
 
+    seconds_before_first: int = 15
+    """Before so much time on the pages a visit has hardly begun."""
+    seconds_after_cart: int = 20
+    """So soon after a change of the cart a shopper is still shopping."""
+
     def forbid(self, page: PageName) -> bool:
         """Whether no popup may appear on this page, in whichever language it is."""
         return any_matches(self.never_on, page.path)

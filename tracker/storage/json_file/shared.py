@@ -104,8 +104,14 @@ class SharedFile(KnownFile):
                 self._is_cleared = True
             lock = self.locks.file
             limit = until if until is not None else time.monotonic() + lock.timeout
-            with lock.held(limit):
-                file, status = self._file, self.look()
+            lock.acquire(limit)
+            file = self._file
+            try:
+                if file is not None:
+                    # Also this, for processes that reach one file by different names, or whose lock file another's hand
+                    # removed a moment ago.
+                    take(file.fd, limit)
+                status = self.look()
                 if status is None:
                     remedy: _Remedy | None = self._create
                 elif lock is not self.locks.file:
@@ -113,17 +119,15 @@ class SharedFile(KnownFile):
                 elif file is None or self.is_replaced(file, status) or (file.lacks(status) and not has_read_ahead):
                     remedy, has_read_ahead, until = self._read_ahead, True, None  # The time that takes is not counted.
                 else:
-                    # Inside the file lock, for processes that reach one file by different names, or whose lock file
-                    # another's hand removed a moment ago.
-                    take(file.fd, limit)
-                    try:
-                        with self.locks.memory:
-                            remedy = self._settle(file)
-                        if remedy is None or (rewrites and remedy == self._write_anew):
-                            yield file
-                            return
-                    finally:
-                        release(file.fd)
+                    with self.locks.memory:
+                        remedy = self._settle(file, status.st_size)
+                    if remedy is None or (rewrites and remedy == self._write_anew):
+                        yield file
+                        return
+            finally:
+                if file is not None:
+                    release(file.fd)
+                lock.release()
             if rewrites and remedy not in {_again, self._read_ahead}:
                 break
             assert remedy is not None, "without one the file was handed out"
@@ -134,14 +138,15 @@ class SharedFile(KnownFile):
         with self.locks.memory:
             self.catch_up(settled=False)
 
-    def _settle(self, file: SessionFile) -> _Remedy | None:
+    def _settle(self, file: SessionFile, size: int) -> _Remedy | None:
         """Mend what a crash left, and return what has to be done without the lock before anything may be written.
 
-        The file lock is held. Raises StoreDamagedError, and nothing was changed, where it was no crash.
+        The file lock is held, and the file of this name has this size. Raises StoreDamagedError, and nothing was
+        changed, where it was no crash.
         """
-        state = self.catch_up(settled=True)
-        if state is State.MISSING or self._file is not file:
+        if self._file is not file:
             return _again
+        state = file.catch_up(settled=True, size=size)
         file.open_to_write(self.path)
         note = self.note() if state is not State.WHOLE or not file.is_settled else {}
         was_taken_back = note.get("taken_back") == list(file.identity)

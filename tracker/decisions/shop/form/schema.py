@@ -95,6 +95,8 @@ class CapsSchema(_Table):
     never_on = Several(Pattern())
     days_after_dismissal = Whole(0, 365)
     days_after_purchase = Whole(0, 365)
+    seconds_before_first = Whole(0, 600)
+    seconds_after_cart = Whole(0, 600)
 
 
 class _Tables(fields.List[Any]):
