@@ -16,7 +16,6 @@ from tracker.config import Config, load_config
 from tracker.decisions.engine import Engine
 from tracker.decisions.holdout.epochs import Epochs
 from tracker.decisions.shop.live_file import ShopFile
-from tracker.durable.cell import Cell
 from tracker.ingest.blueprint import ingest_blueprint
 from tracker.ingest.events import EventLimits
 from tracker.ingest.forget import forget_blueprint
@@ -26,6 +25,7 @@ from tracker.llm.budget import DailyLimits
 from tracker.llm.groq_client import GroqClient
 from tracker.llm.shared_budget import SharedBudget
 from tracker.ops.health import health_blueprint
+from tracker.ops.request_log import register_request_log
 from tracker.owner.join import OwnerRoom, Parts
 from tracker.owner.setup.sightings import SeesScript, register_sightings
 from tracker.sessions.merge import SessionLimits
@@ -34,9 +34,10 @@ from tracker.shopify.blueprint import MAX_WEBHOOK_BYTES, shopify_blueprint
 from tracker.storage import open_storage
 from tracker.storefront.blueprint import ASSETS, ScriptFirst, storefront_blueprint, storefront_script
 from tracker.web.access import register_access
+from tracker.web.callers.limits import Limits
 from tracker.web.docs import docs_blueprint
 from tracker.web.errors import register_errors
-from tracker.web.observability import configure_logging, register_request_log
+from tracker.web.observability import configure_logging
 from tracker.web.origins import AllowedOrigins, register_cors
 from tracker.web.routes import Service
 from tracker.web.security import register_security_headers
@@ -69,7 +70,9 @@ def create_app(
     store = store or storage.sessions
     shop = ShopFile(config.shop_file)
     epochs = Epochs(storage.cell("epochs"), 0.0 if config.demo_shop else config.holdout_percent, clock)
-    engine = engine or _engine(config, store, shop, storage.cell("allowance"), epochs, clock)
+    limits = DailyLimits(calls=config.model_daily_calls, tokens=config.model_daily_tokens)
+    budget = SharedBudget(storage.cell("allowance"), limits)
+    engine = engine or _engine(config, store, shop, budget, epochs, clock)
     waiting = WaitingOrders(storage.cell("orders"))
     orders = Orders(store, waiting, NewestSessions(store).session_of, clock)
     origins = AllowedOrigins(config.allowed_origins)
@@ -96,6 +99,7 @@ def create_app(
     app.config["MAX_BODY_BYTES"] = config.max_body_bytes
     app.config["MAX_WEBHOOK_BYTES"] = MAX_WEBHOOK_BYTES
     app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.extensions["limits"] = Limits(is_on=config.rate_limits)
     register_request_log(app)
     register_security_headers(app)
     register_errors(app)
@@ -108,7 +112,12 @@ def create_app(
     app.register_blueprint(shopify_blueprint(orders, config.shopify_shop_domain))
     for blueprint in owner.blueprints():
         app.register_blueprint(blueprint)
-    app.register_blueprint(health_blueprint(store, lambda: [shop.problem] if shop.problem else []))
+
+    def notices() -> list[str]:
+        of_the_model = budget.notice(clock()) if config.groq_api_key else None
+        return [notice for notice in (shop.problem, of_the_model) if notice]
+
+    app.register_blueprint(health_blueprint(store, notices))
     app.register_blueprint(docs_blueprint(app))
     script = storefront_script()
     app.register_blueprint(storefront_blueprint(config.storefront_script, script))
@@ -139,14 +148,13 @@ def _event_limits(config: Config) -> EventLimits:
 
 
 def _engine(
-    config: Config, store: SessionStore, shop: ShopFile, cell: Cell, epochs: Epochs, clock: Callable[[], int]
+    config: Config, store: SessionStore, shop: ShopFile, budget: SharedBudget, epochs: Epochs, clock: Callable[[], int]
 ) -> Engine:
     model = None
     if config.groq_api_key:
         model = GroqClient(
             config.groq_api_key, config.groq_base_url, config.groq_model, max_calls=config.model_calls_at_once
         )
-    budget = SharedBudget(cell, DailyLimits(calls=config.model_daily_calls, tokens=config.model_daily_tokens))
     return Engine(
         store,
         shop,
