@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import parts, report, serving, store_care, storing
+from bench import figures, parts, report, serving, store_care, storing
 from bench.load import Load, require_wrk
 from bench.measure import Section, say
 from bench.serving import Plan
@@ -36,6 +36,7 @@ def _sections(plan: Plan, quick: bool, large: bool) -> dict[str, Callable[[], Se
         "growing": lambda: storing.growing(plan),
         "owner": lambda: store_care.owner(plan, sessions),
         "system": lambda: store_care.system(plan, sessions),
+        "figures": lambda: figures.figures(plan, sessions),
         "takeover": lambda: store_care.takeover(plan, sessions // 20),
         "validation": lambda: parts.validation(plan),
         "parts": lambda: parts.parts(plan),
