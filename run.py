@@ -1,6 +1,6 @@
 """The one command: `python3 run.py` sets up and serves, `python3 run.py test` sets up and tests.
 
-Every other word is a command of the service: `python3 run.py sessions list` is `.venv/bin/flask sessions list`.
+Every other word is a command of the service: `python3 run.py sessions list` is `shopify-tracker sessions list`.
 
 It needs the standard library only, and every Python since 3.6 can parse it: an old one prints one clear line.
 """
@@ -10,11 +10,9 @@ import contextlib
 import hashlib
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
-import typing
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -163,68 +161,28 @@ def make_env_file(folder: Path) -> None:
 # --- Commands ---------------------------------------------------------------------------------------------------------
 
 
-def start_check() -> "dict[str, typing.Any]":
-    """Return the settings in force, the faults with which the service cannot start, and what has no effect."""
-    # The packages that read .env and know the settings are in .venv only.
-    answer = subprocess.run(
-        [str(PYTHON), "-m", "tracker.environment"], stdout=subprocess.PIPE, check=True, cwd=str(ROOT)
-    )
-    checked: "dict[str, typing.Any]" = json.loads(answer.stdout)
-    if checked["faults"]:
-        raise StopError("The service cannot start.\n" + "\n".join("  " + fault for fault in checked["faults"]))
-    return checked
+def settings() -> "dict[str, str]":
+    """Return the settings of .env, overridden by those of the environment."""
+    # python-dotenv is installed in .venv only. Using it keeps one set of rules for quotes in .env.
+    code = "import dotenv, json; print(json.dumps(dotenv.dotenv_values('.env')))"
+    answer = subprocess.run([str(PYTHON), "-c", code], stdout=subprocess.PIPE, check=True, cwd=str(ROOT))
+    return {**json.loads(answer.stdout), **os.environ}
 
 
-def address(values: "dict[str, str]") -> "tuple[str, int]":
-    """Return the host and port to serve at, with the same defaults as gunicorn.conf.py."""
-    return values.get("HOST") or "127.0.0.1", int(values.get("PORT") or 8000)
-
-
-def demo_shop(values: "dict[str, str]", host: str) -> bool:
-    """Return whether to open the demo shop: as set, or by default if only this machine can reach it."""
-    wanted = (values.get("DEMO_SHOP") or "").strip().lower()
-    return wanted == "on" if wanted else host in ("127.0.0.1", "::1", "localhost")
-
-
-def check_free(host: str, port: int) -> None:
-    """Stop with one line if the address is taken: Gunicorn would share the port or try for ever."""
-    try:
-        family, _, _, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(where)
-    except OSError as error:
-        other = port + 1 if port < 65535 else 8000
-        text = "Cannot listen on {} port {}: {}. Another port: `PORT={} python3 run.py`"
-        raise StopError(text.format(host, port, (error.strerror or str(error)).lower(), other)) from None
-
-
-def print_page(name: str, host: str, port: int, path: str, what: str) -> None:
-    """Print one address for a person."""
-    print("  {:<11} {:<31} {}".format(name, "http://{}:{}{}".format(host, port, path), what))
+def run_program(words: "list[str]") -> int:
+    """Set up, then replace this process with the service's program, so that signals reach it directly."""
+    set_up("requirements.txt")
+    if words == ["serve"]:
+        make_env_file(ROOT)
+    if (settings().get("DATABASE_URL") or "").strip():
+        set_up("requirements.txt", "requirements-postgres.txt")
+    os.chdir(str(ROOT))
+    os.execv(str(PYTHON), [str(PYTHON), "-m", "tracker", *words])
 
 
 def serve(arguments: argparse.Namespace, more: "list[str]") -> int:
-    """Set up, then replace this process with Gunicorn, so that signals reach it directly."""
-    set_up("requirements.txt")
-    make_env_file(ROOT)
-    checked = start_check()
-    values = checked["values"]
-    if (values.get("DATABASE_URL") or "").strip():
-        set_up("requirements.txt", "requirements-postgres.txt")
-    host, port = address(values)
-    check_free(host, port)
-    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, "[{}]".format(host) if ":" in host else host)
-    if demo_shop(values, host):
-        os.environ["DEMO_SHOP"] = "on"
-        print_page("Try it", shown, port, "/demo", "a demo shop, and what happens behind it")
-    print_page("Build on it", shown, port, "/docs", "what the service takes and answers")
-    print_page("All well?", shown, port, "/health", "whether it is healthy, and what needs your attention")
-    for doubt in checked["doubts"]:
-        print("  Note: {}".format(doubt))
-    print("Ctrl-C stops it.", flush=True)
-    os.chdir(str(ROOT))
-    os.execv(str(PYTHON), [str(PYTHON), "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"])
+    """Set up and serve."""
+    return run_program(["serve"])
 
 
 def checks(how_much: str, more: "list[str]") -> "list[tuple[str, list[str]]]":
@@ -276,13 +234,6 @@ def bench(arguments: argparse.Namespace, more: "list[str]") -> int:
     os.execv(str(PYTHON), [str(PYTHON), "-m", "bench", *more])
 
 
-def command_of_the_service(words: "list[str]") -> int:
-    """Set up, then replace this process with a command such as `sessions list`."""
-    set_up("requirements.txt")
-    os.chdir(str(ROOT))
-    os.execv(str(PYTHON), [str(PYTHON), "-m", "flask", *words])
-
-
 def parser() -> argparse.ArgumentParser:
     """Return the parser. A command is a function of its parsed arguments and the list of unknown ones."""
     top = argparse.ArgumentParser(
@@ -314,7 +265,7 @@ def main(argv: "list[str]") -> int:
     is_own = not argv or argv[0].startswith("-") or argv[0] in ("serve", "test", "bench")
     try:
         if not is_own:
-            return command_of_the_service(argv)
+            return run_program(argv)
         arguments, more = top.parse_known_args(argv)
         if more and not arguments.takes_more:
             top.error("unknown: {}".format(" ".join(more)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
@@ -100,8 +100,8 @@ def example() -> MadeUpInsights:
     return MadeUpInsights(Sums(example=made))
 
 
-STATES: Mapping[str, Callable[[], MadeUpInsights]] = {
-    "empty": lambda: MadeUpInsights(),
+STATES: dict[str, Callable[[], MadeUpInsights]] = {
+    "empty": MadeUpInsights,
     "first-hour": lambda: MadeUpInsights(Sums(own=figures(1, 12))),
     "nothing-today": lambda: MadeUpInsights(Sums(own=figures(40, 90, quiet_today=True))),
     "off": lambda: MadeUpInsights(Sums(own=figures(60))),

@@ -17,13 +17,15 @@ import shutil
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, settings
 from playwright.sync_api import Browser, sync_playwright
 
-from testing.postgres_server import PostgresAddress, SharedServer
+if TYPE_CHECKING:
+    from testing.postgres_server import PostgresAddress
 
 PROFILE = os.environ.get("TRACKER_TESTS") or "gate"
 
@@ -79,6 +81,8 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresAddress]:
     """A real PostgreSQL server, one for the whole run: each test works in a schema or a database of its own."""
+    from testing.postgres_server import SharedServer
+
     with SharedServer(os.environ.get("PYTEST_XDIST_TESTRUNUID") or str(os.getpid())) as server:
         yield server
 

@@ -6,10 +6,8 @@ looked at is often not the one that counts.
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -63,7 +61,7 @@ def read_environment(env_file: Path, process: Mapping[str, str] | None = None) -
     known = {*SETTINGS, *SERVER_SETTINGS, *_OF_OTHERS}
     unknown = tuple(name for name in values if name not in known and not name.startswith("FLASK_"))
     ours = {name: text.strip() for name, text in {**values, **process}.items() if text.strip()}
-    # wsgi.py copies .env into the variables of the process, so an equal value is that of the file.
+    # tracker.wsgi copies .env into the variables of the process, so an equal value is that of the file.
     in_force = {
         name: line for name, line in lines.items() if name in ours and process.get(name, values[name]) == values[name]
     }
@@ -129,19 +127,3 @@ def parse_number(text: str, most: int) -> int:
     if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= most:
         raise ValueError(f"a whole number from 1 to {most}")
     return int(text)
-
-
-def main() -> int:
-    """Print what run.py has to know before it starts the service, as JSON."""
-    try:
-        found = read_environment(Path(".env"))
-    except (OSError, UnicodeDecodeError):
-        told = {"values": {}, "faults": [".env cannot be read: it must be a text file in UTF-8."], "doubts": []}
-    else:
-        told = {"values": dict(found.values), "faults": faults(found), "doubts": doubts(found)}
-    sys.stdout.write(json.dumps(told))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -19,9 +19,10 @@ import pytest
 from testing.shoppers import NOON, adds, names, session
 from tracker.sessions.model import ShopperSession
 from tracker.sessions.store import SessionStore, StoreClosedError
-from tracker.storage import open_store as open_store_at
 from tracker.storage.json_file import JsonFileStore
 from tracker.storage.memory import MemoryStore
+from tracker.storage.postgres.database import Database
+from tracker.storage.postgres.store import PostgresStore
 
 OpenStore = Callable[[], SessionStore]
 """Opens one more store, as another process would, on what the others of the same test keep."""
@@ -78,7 +79,8 @@ ADAPTERS = {
     "memory": Adapter(
         lambda folder: IN_MEMORY[folder].opened_again(), lambda folder: IN_MEMORY[folder].content().encode()
     ),
-    "postgres": Adapter(open_store_at, swept_rows, in_database=True),
+    # More patience than a request has: a machine that stands still for a second must not fail a promise about order.
+    "postgres": Adapter(lambda url: PostgresStore(Database(url, 8, patience_s=30)), swept_rows, in_database=True),
 }
 
 ANNA, BERT, CORA = "anna-0001", "bert-0002", "cora-0003"

@@ -98,7 +98,7 @@ def test_signing_out_removes_the_cookie(make_app: MakeApp) -> None:
 def test_the_bare_address_leads_to_the_login_and_then_to_the_first_page(make_app: MakeApp) -> None:
     app = make_app()
     assert app.test_client().get("/").headers["Location"] == "/login"
-    assert signed_in(app).get("/").headers["Location"] == "/settings"
+    assert signed_in(app).get("/").headers["Location"] == "/setup"
 
 
 def test_after_the_login_the_page_opens_that_was_asked_for(make_app: MakeApp) -> None:

@@ -303,7 +303,7 @@ def test_wrong_setting_is_told_with_its_place_before_any_address_is_printed(proj
     assert done.returncode == 1
     assert "http://" not in done.stdout
     assert done.stderr.splitlines() == [
-        "The service cannot start.",
+        "Error: The service cannot start.",
         "  WEB_CONCURRENCY must be a whole number from 1 to 64, not 'two' (.env line 3).",
     ]
 

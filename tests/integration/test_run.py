@@ -7,7 +7,6 @@ import importlib.util
 import json
 import os
 import shutil
-import socket
 import stat
 import subprocess
 import sys
@@ -279,20 +278,6 @@ def test_the_env_file_is_readable_by_its_owner_only_and_never_overwritten(tmp_pa
     assert made.read_text("utf-8") == "GROQ_API_KEY=kept\n"
 
 
-def test_a_port_in_use_is_reported_in_one_line_even_if_it_could_be_shared() -> None:
-    with socket.socket() as other:
-        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        other.bind(("127.0.0.1", 0))
-        other.listen()
-        port = other.getsockname()[1]
-
-        with pytest.raises(run.StopError, match=f"port {port}: address already in use") as stop:
-            run.check_free("127.0.0.1", port)
-
-    assert "\n" not in str(stop.value)
-    run.check_free("127.0.0.1", port)
-
-
 # --- What its test command skips --------------------------------------------------------------------------------------
 
 
@@ -306,6 +291,7 @@ def run_pytest(folder: Path, test: str, *arguments: str, **environment: str) -> 
     command = [sys.executable, "-m", "pytest", "-q", "-rsR", "-p", "no:cacheprovider", *arguments]
     # Without the plugins a run takes a third of a second and not two and a half.
     clean["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    clean["PYTHONPATH"] = str(ROOT)  # the file that was copied imports of `testing`
     return subprocess.run(command, cwd=folder, env=clean | environment, capture_output=True, text=True, check=False)
 
 
@@ -394,20 +380,3 @@ def test_an_unknown_profile_is_refused(tmp_path: Path) -> None:
 
 def test_an_expected_failure_is_no_skip(tmp_path: Path) -> None:
     assert "1 xfailed" in run_pytest(tmp_path, EXPECTED_FAILURE, CI="true").stdout
-
-
-@pytest.mark.parametrize(
-    ("setting", "host", "is_open"),
-    [
-        (None, "127.0.0.1", True),
-        ("", "::1", True),
-        (None, "0.0.0.0", False),
-        (None, "192.0.2.1", False),
-        ("off", "127.0.0.1", False),
-        ("on", "0.0.0.0", True),
-    ],
-)
-def test_the_demo_shop_is_open_by_default_if_only_this_machine_can_reach_it(
-    setting: str | None, host: str, is_open: bool
-) -> None:
-    assert run.demo_shop({} if setting is None else {"DEMO_SHOP": setting}, host) is is_open

@@ -22,7 +22,7 @@ from tracker.insights.tally import Tally, known
 from tracker.sessions.model import ShopperSession
 from tracker.storage.json_file import JsonFileStore
 
-STEPS = 20_000 if os.environ.get("TRACKER_TESTS") == "thorough" else 2_500
+STEPS = 20_000 if os.environ.get("TRACKER_TESTS") == "thorough" else 1_500
 
 
 class CrashError(BaseException):

@@ -54,17 +54,16 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @contextlib.contextmanager
 def serving(python: Path, folder: Path) -> Iterator[Client]:
-    """Serve the installed package from this folder, with no configuration of the checkout."""
+    """Serve the installed package by its own command from this folder, with no configuration of the checkout."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
-    options = ["--bind", f"127.0.0.1:{port}", "--threads", "4", "--no-control-socket"]
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
     log = folder / "server.log"
     with log.open("wb") as output:
         server = subprocess.Popen(
-            [str(python), "-m", "gunicorn", *options, "tracker.app:create_app()"],
-            cwd=folder, env=kept | {"HOME": str(folder), "DEMO_SHOP": "on"}, stdout=output, stderr=output,
+            [str(python.with_name("shopify-tracker")), "serve"],
+            cwd=folder, env=kept | {"HOME": str(folder), "PORT": str(port)}, stdout=output, stderr=output,
         )  # fmt: skip
     try:
         wait_until(lambda: server.poll() is not None or is_up(port), "the installed package answers")
@@ -118,3 +117,16 @@ def test_installed_package_serves_from_outside_the_checkout(installed: Path, tmp
         assert client.post("/ingest", {"session": SESSION}).json() == {"ok": True, "saved": True}
 
     assert SESSION in (tmp_path / "tracker_storage.json").read_text("utf-8")
+
+
+def test_installed_command_reads_the_settings_of_the_folder_it_is_started_in(installed: Path, tmp_path: Path) -> None:
+    command = str(installed.with_name("shopify-tracker"))
+    (tmp_path / ".env").write_text("TRACKER_STORAGE_FILE=mine.json\n", "utf-8")
+    record = f'{{"session":"{SESSION}","updatedAt":1790000000000}}'
+    (tmp_path / "mine.json").write_text(f'{{\n"{SESSION}":{record}\n}}', "utf-8")
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    words = [command, "sessions", "list", "--json"]
+    listed = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+
+    assert SESSION in listed.stdout
+    assert subprocess.run([command, "nonsense"], cwd=tmp_path, env=environment, capture_output=True).returncode == 2

@@ -1,4 +1,4 @@
-"""gunicorn.conf.py: its fixed values, and those from the environment."""
+"""Gunicorn's settings: their fixed values, and those from the environment."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import os
 import re
 import resource
 import runpy
-import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,14 @@ ROOT = Path(__file__).resolve().parents[2]
 MODEL_DEADLINE = 5
 
 
+CONF = ROOT / "tracker" / "serving" / "gunicorn_conf.py"
+
+
 @pytest.fixture
-def conf(tmp_path: Path) -> Path:
-    """Return a copy of the file in a folder without .env, so that the developer's own settings have no effect."""
-    return Path(shutil.copy(ROOT / "gunicorn.conf.py", tmp_path))
+def conf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the file, to be read in a folder without .env, so that the developer's own settings have no effect."""
+    monkeypatch.chdir(tmp_path)
+    return CONF
 
 
 @pytest.fixture(autouse=True)
@@ -41,13 +46,21 @@ def load(conf: Path) -> dict[str, Any]:
 def test_every_name_is_a_setting_of_gunicorn() -> None:
     """Gunicorn ignores unknown names, and therefore misspelt ones."""
     known = {setting.name for setting in KNOWN_SETTINGS}
-    tree = ast.parse((ROOT / "gunicorn.conf.py").read_text("utf-8"))
+    tree = ast.parse(CONF.read_text("utf-8"))
     targets = [target for node in tree.body if isinstance(node, ast.Assign) for target in node.targets]
     targets += [node.target for node in tree.body if isinstance(node, ast.AnnAssign)]
     assigned = {target.id for target in targets if isinstance(target, ast.Name)}
     hooks = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
 
     assert {name for name in assigned | hooks if not name.startswith("_")} <= known
+
+
+def test_file_in_the_checkout_has_the_settings_of_the_package(conf: Path) -> None:
+    known = {setting.name for setting in KNOWN_SETTINGS}
+    packaged, checkout = load(conf), load(ROOT / "gunicorn.conf.py")
+
+    assert {name for name in packaged if name in known} == {name for name in checkout if name in known}
+    assert checkout["bind"] == packaged["bind"]
 
 
 def test_gunicorn_accepts_every_value(conf: Path) -> None:
@@ -72,16 +85,24 @@ def test_worker_class_and_sockets_have_their_required_values(conf: Path) -> None
     assert "preload_app" not in values
 
 
+CONNECTIONS = """
+import resource, runpy, sys
+_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[2]), hard))
+print(runpy.run_path(sys.argv[1])["worker_connections"])
+"""
+
+
 @pytest.mark.parametrize(("descriptors", "connections"), [(20_000, 4000), (1024, 896), (100, 16)])
 def test_the_number_of_connections_follows_from_the_limit_of_descriptors(
     conf: Path, descriptors: int, connections: int
 ) -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(descriptors, hard), hard))
-    try:
-        assert load(conf)["worker_connections"] == min(connections, max(16, hard - 128))
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    """In a process of its own: the one that runs the tests may have more files open than the limit allows."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    command = [sys.executable, "-c", CONNECTIONS, str(conf), str(min(descriptors, hard))]
+    done = subprocess.run(command, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True)
+
+    assert int(done.stdout) == min(connections, max(16, hard - 128))
 
 
 def test_only_gunicorn_itself_is_patched_by_gevent(conf: Path) -> None:
@@ -166,7 +187,7 @@ def test_address_workers_and_log_level_come_from_the_environment(conf: Path, mon
 
 
 def test_the_environment_overrides_the_env_file(conf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    conf.with_name(".env").write_text("PORT=9000\nWEB_CONCURRENCY=3\n", "utf-8")
+    Path(".env").write_text("PORT=9000\nWEB_CONCURRENCY=3\n", "utf-8")
     monkeypatch.setenv("PORT", "9001")
     values = load(conf)
 

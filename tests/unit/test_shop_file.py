@@ -21,6 +21,7 @@ from tracker.decisions.shop.owner_file import MAX_MESSAGES, MAX_PROMPT_BYTES, MA
 from tracker.decisions.shop.shop import FrequencyCaps, Shop
 from tracker.decisions.visit.pages import PageName
 from tracker.decisions.visit.signals import Signals
+from tracker.storage.memory import MemoryStore
 
 GOOD = """\
 name = "Linden"
@@ -494,7 +495,7 @@ def test_a_file_that_cannot_be_read_keeps_the_last_good_one(tmp_path: Path) -> N
 def test_health_reports_a_faulty_file_until_it_is_corrected(tmp_path: Path) -> None:
     path = tmp_path / "shop.toml"
     config = Config(storage_file=tmp_path / "sessions.json", shop_file=path, holdout_percent=0.0)
-    client = create_app(config).test_client()
+    client = create_app(config, store=MemoryStore()).test_client()
     write(path, GOOD)
     assert "notices" not in client.get("/health").get_json()
     write(path, changed('code = "TEN"', 'code = "T E N"'))

@@ -7,13 +7,16 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
-from tracker.cli.simulate import simulate_command
+from tracker.cli.simulate.command import simulate_command
+from tracker.decisions.rehearsal.stage import FixedShop
+from tracker.decisions.shop.shop import Shop
 from tracker.demo.sender import run
 from tracker.demo.shoppers import KINDS, Shopper, shoppers
 from tracker.ingest.events import EventLimits
 from tracker.ingest.schemas import IngestSchema
+from tracker.storage.memory import MemoryStore
 
 NOW = 1_800_000_000_000
 DAY = 86_400_000
@@ -45,6 +48,7 @@ def test_the_service_takes_every_post_without_a_rejection() -> None:
             ingested = schema.load(json.loads(post.body))
             assert ingested.rejected.count == 0
             assert ingested.report.session == shopper.session
+            assert ingested.report.example
 
 
 def test_no_event_lies_in_the_future_and_the_clock_of_a_visit_never_runs_backwards() -> None:
@@ -79,8 +83,27 @@ def test_posts_to_a_service_that_is_not_running_are_counted_as_failed() -> None:
     assert set(outcome.statuses) <= {"/ingest failed", "/askai failed"}
 
 
+def simulate(*options: str, store: MemoryStore | None = None) -> Result:
+    store = store or MemoryStore()
+    command = simulate_command(store, FixedShop(Shop()))
+    return CliRunner().invoke(command, list(options))
+
+
+def test_nothing_is_sent_where_no_service_answers() -> None:
+    answer = simulate("--url", "http://127.0.0.1:9", "--shoppers", "1")
+
+    assert answer.exit_code == 1
+    assert "No service answers at http://127.0.0.1:9: start it with" in answer.output
+
+
+def test_the_port_of_the_service_is_that_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", "9")
+
+    assert "http://127.0.0.1:9:" in simulate("--shoppers", "1").output
+
+
 def test_a_service_on_another_machine_needs_the_option_anywhere() -> None:
-    answer = CliRunner().invoke(simulate_command, ["--url", "https://shop-tracker.example", "--shoppers", "1"])
+    answer = simulate("--url", "https://shop-tracker.example", "--shoppers", "1")
 
     assert answer.exit_code == 2
     assert "--anywhere" in answer.output
@@ -88,7 +111,7 @@ def test_a_service_on_another_machine_needs_the_option_anywhere() -> None:
 
 @pytest.mark.parametrize("url", ["ftp://127.0.0.1", "127.0.0.1:8000", "http://"])
 def test_an_invalid_url_is_refused_and_the_option_named(url: str) -> None:
-    answer = CliRunner().invoke(simulate_command, ["--url", url])
+    answer = simulate("--url", url)
 
     assert answer.exit_code == 2
     assert "--url" in answer.output

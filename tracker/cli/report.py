@@ -49,6 +49,8 @@ def _lines(made: Report) -> Iterator[str]:
         yield f"  {'revenue':<16} {worth:>9}   before {earlier:>9} {made.currency}"
     for currency in made.other_currencies:
         yield f"  Orders in {currency} are counted; their worth is in no sum."
+    if made.unmatched:
+        yield f"  {counted(made.unmatched, 'order')} more came from no visit that is known: see docs/webhooks.md"
     if total.model_calls:
         tokens = total.question_tokens + total.answer_tokens
         yield f"  the model was asked {counted(total.model_calls, 'time')}, with {counted(tokens, 'token')}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Protocol
@@ -18,6 +19,8 @@ class Counted:
     """Those of all visits that are kept, and of those that were pruned. They belong to whoever made them: read only."""
     epoch: Epoch | None
     """The epoch of now; None: nobody is held out."""
+    unmatched: Mapping[str, int] | None = None
+    """The orders that no visit is known of, by the shop's day on which they were placed; None: nobody can tell now."""
     version: str
     """Changes whenever anything else of it may have changed."""
 

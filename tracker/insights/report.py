@@ -16,7 +16,7 @@ from tracker.decisions.shop.messages import Message
 from tracker.decisions.shop.reach import never_appears
 from tracker.decisions.shop.shop import Shop
 from tracker.insights.comparison.groups import Lift, lift_of
-from tracker.insights.port import Insights
+from tracker.insights.port import Counted, Insights
 from tracker.insights.sums import Figures
 from tracker.insights.tally import Fate, Mark
 
@@ -107,6 +107,8 @@ class Report:
     messages: tuple[MessageFigures, ...]
     """Those of the shop's file in its order, then others that were shown."""
     lift: Lift
+    unmatched: int | None
+    """Orders of these days that no visit is known of, as those by telephone; None: nobody can tell now."""
 
 
 def report(insights: Insights, shop: Shop, today: date, days: int, *, example: bool = False) -> Report:
@@ -136,7 +138,14 @@ def report(insights: Insights, shop: Shop, today: date, days: int, *, example: b
         funnel=_funnel(total),
         messages=_messages(figures, shop, wanted, today),
         lift=lift_of(figures, epoch, insights.zone, today, currency),
+        unmatched=0 if example else _unmatched(counted, wanted),
     )
+
+
+def _unmatched(counted: Counted, days: Sequence[date]) -> int | None:
+    if counted.unmatched is None:
+        return None
+    return sum(counted.unmatched.get(day.isoformat(), 0) for day in days)
 
 
 # --- Days -------------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ The cell holds {orders: {id: record with its key}, unmatched: {day: count}, late
 from __future__ import annotations
 
 import json
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -124,11 +125,25 @@ class WaitingOrders:
 
         self._update(changed)
 
+    def version(self) -> str:
+        """Return a text that changes with everything that waits and is counted; "" where it cannot be read."""
+        try:
+            return f"{zlib.crc32(self._cell.get() or b''):x}"
+        except CellError:
+            return ""
+
     def unmatched(self) -> Unmatched:
         """Return the orders without a known visit."""
         content = self._content()
         waiting = Counter(self._day(one.at_ms) for one in content.orders.values() if one.counts)
         return Unmatched(orders=content.unmatched + waiting, late=content.late)
+
+    def unmatched_or_none(self) -> Mapping[str, int] | None:
+        """Return `unmatched().orders`, None where it cannot be read: no figure beside it has to wait for that."""
+        try:
+            return self.unmatched().orders
+        except OrdersCannotWaitError:
+            return None
 
     def _content(self) -> _Content:
         try:

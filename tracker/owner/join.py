@@ -82,7 +82,7 @@ class OwnerRoom:
         )
         yield numbers_blueprint(shell, sources)
         yield messages_blueprint(
-            shell, parts.shop, parts.config.shop_file, parts.store, parts.engine, parts.clock, parts.insights.zone
+            shell, parts.shop, parts.config.shop_file, parts.store, parts.engine, parts.clock, parts.insights
         )
         yield setup_blueprint(shell, parts.config, parts.shop, parts.insights, self.sightings, parts.clock)
         yield visits_blueprint(shell, parts.store, parts.clock, parts.insights.zone)

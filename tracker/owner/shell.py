@@ -72,7 +72,7 @@ class Shell:
 
     def first_page(self) -> str:
         """Return the address of the page that an owner sees first."""
-        return "/setup" if self._is_waiting() else "/today"
+        return f"{request.script_root}{'/setup' if self._is_waiting() else '/today'}"
 
     def blueprint(self, name: str, module: str) -> Blueprint:
         """Make a blueprint whose views are pages of the owner."""
@@ -104,7 +104,8 @@ class Shell:
             "shop_name": self._shop.current().name or "Shopify Tracker",
             "pages": PAGES if self._is_signed_in() else (),
             "here": f"/{request.path.split('/')[1].partition('-')[0]}",
-            "asset": lambda name: f"/assets/{name}?v={self._files[name].version}",
+            "root": request.script_root,
+            "asset": lambda name: f"{request.script_root}/assets/{name}?v={self._files[name].version}",
             "demo": self._demo,
             "version": __version__,
             "words": words,

@@ -45,7 +45,7 @@ class ServiceWorker(GeventWorker):  # type: ignore[misc]  # Gunicorn has no type
         super().init_process()
 
     def patch(self) -> None:
-        """Make the listening sockets gevent's; gunicorn.conf.py has patched everything else before any import."""
+        """Make the listening sockets gevent's; gunicorn_conf.py has patched everything else before any import."""
         self.sockets: list[Any] = [
             socket.socket(one.FAMILY, socket.SOCK_STREAM, fileno=one.sock.detach()) for one in self.sockets
         ]

@@ -13,7 +13,7 @@ import orjson
 
 from tracker.insights.sums import Sums, SumsRecord
 from tracker.insights.tally import Mark, Tally, known, local_day, tally
-from tracker.sessions.legacy import read_record
+from tracker.sessions.legacy import RecordError, read_record
 from tracker.sessions.model import Record, ShopperSession
 from tracker.sessions.store import Change
 
@@ -57,7 +57,10 @@ class VisitSums:
         try:
             session = ShopperSession.from_record(record)
         except (KeyError, TypeError, ValueError, AttributeError):
-            session = read_record(session_id, record, 0)
+            try:
+                session = read_record(session_id, record, 0)
+            except RecordError:
+                return  # No part of the service can read it.
         self._put(session_id, tally(session, self._zone), sign)
 
     def _put(self, session_id: str, found: Tally, sign: int) -> None:

@@ -70,7 +70,7 @@ def login_blueprint(
 
     def _page(fault: str = "", *, wait_s: int = 0, status: int = 200) -> Response:
         if token.current():
-            text = render_template("owner/login.html", fault=fault, wait_s=wait_s, next=_next())
+            text = render_template("owner/login.html", fault=fault, wait_s=wait_s, next=_wanted())
         elif _may_choose():
             suggestion = (request.form.get("token") if fault else "") or secrets.token_urlsafe(18)
             text = render_template("owner/choose.html", fault=fault, suggestion=suggestion)
@@ -86,10 +86,17 @@ def login_blueprint(
     return blueprint
 
 
+def _wanted() -> str:
+    """Return what a form or an address says of the page that was asked for before the login."""
+    return (request.form if request.method == "POST" else request.args).get("next", "")
+
+
 def _next() -> str:
-    """Return the page that was asked for before the login; never an address of another site."""
-    wanted = (request.form if request.method == "POST" else request.args).get("next", "")
-    return wanted if re.fullmatch(r"/(?![/\\])[\w./?=&~-]*", wanted, re.ASCII) else url_for("login.door")
+    """Return the address of the page that was asked for; never one of another site."""
+    wanted = _wanted()
+    if re.fullmatch(r"/(?![/\\])[\w./?=&~-]*", wanted, re.ASCII):
+        return f"{request.script_root}{wanted}"
+    return url_for("login.door")
 
 
 def _is_from_this_machine() -> bool:

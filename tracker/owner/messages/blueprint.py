@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import date, tzinfo
+from datetime import date
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +13,8 @@ from werkzeug.wrappers import Response as AnyResponse
 from tracker.decisions.engine import Engine
 from tracker.decisions.shop.live_file import ShopFile
 from tracker.decisions.shop.messages import BUILT_IN_HELP, Message
+from tracker.insights.port import Insights
+from tracker.insights.report import MessageFigures, report
 from tracker.owner import words
 from tracker.owner.messages.checking import checked, difference
 from tracker.owner.messages.owner_file import EditedFile, SaveError
@@ -21,10 +23,12 @@ from tracker.owner.messages.reach import is_stopped, where
 from tracker.owner.messages.trial import try_file
 from tracker.owner.messages.wording import WordingError, reworded
 from tracker.owner.shell import Shell
-from tracker.sessions.store import SessionStore
+from tracker.sessions.store import SessionStore, StoreError
 from tracker.web.errors import ApiError
 from tracker.web.routes import Callers
 
+_DAYS: Final = 28
+"""What became of a message is told of so many days."""
 _STARTER: Final = Path(__file__).with_name("starter.toml")
 
 
@@ -35,14 +39,21 @@ def messages_blueprint(
     store: SessionStore,
     engine: Engine,
     clock: Callable[[], int],
-    zone: tzinfo,
+    insights: Insights,
 ) -> Blueprint:
-    """Make the blueprint. The owner's file stands at `path`; `zone` is the shop's time."""
+    """Make the blueprint. The owner's file stands at `path`."""
     blueprint = shell.blueprint("messages", __name__)
-    file = EditedFile(path)
+    file, zone = EditedFile(path, shop), insights.zone
 
     def today() -> date:
         return words.moment(clock(), zone).date()
+
+    def outcomes() -> dict[str, MessageFigures]:
+        """Return what became of each message lately; nothing where the visits cannot be read, which hides no file."""
+        try:
+            return {one.message_id: one for one in report(insights, shop.current(), today(), _DAYS).messages}
+        except StoreError:
+            return {}
 
     def found(message_id: str) -> Message:
         message = shop.current().find(message_id)
@@ -53,8 +64,9 @@ def messages_blueprint(
     @blueprint.get("/messages", callers=Callers.OWNERS_BROWSER)
     def overview() -> str:
         current = shop.current()
+        became = outcomes()
         rows = [
-            (one, where(current, one, today()), is_stopped(current, one, today()), next(previews(one)))
+            (one, where(current, one, today()), is_stopped(current, one, today()), became.get(one.id))
             for one in current.messages
         ]
         return render_template(
@@ -126,6 +138,7 @@ def messages_blueprint(
         return render_template(
             "owner/message.html",
             message=one,
+            outcome=outcomes().get(one.id),
             where=where(current, one, today()),
             previews=list(previews(one)),
             can_change=file.can_be_written() and one is not BUILT_IN_HELP,

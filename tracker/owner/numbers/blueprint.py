@@ -27,6 +27,8 @@ from tracker.web.routes import Callers
 
 PERIODS: Final = {7: "7 days", 28: "4 weeks", 84: "12 weeks"}
 _LATEST: Final = 8
+_LOOKED_AT: Final = 200
+"""The latest visits stand among the newest of so many, unless all of those are of the other kind: example, or not."""
 _STEPS: Final = {
     "visits": "Visits",
     "products": "Looked at a product",
@@ -93,7 +95,8 @@ def _today(sources: Sources) -> date:
 def _today_parts(sources: Sources, found: Report) -> dict[str, Any]:
     """Return what Today shows beside the report itself."""
     config, now = sources.config, sources.clock()
-    of_kind = (one for one in sources.store.iterate() if one.example == found.is_example)
+    newest = islice(sources.store.iterate(), _LOOKED_AT)
+    of_kind = (one for one in newest if one.example == found.is_example)
     latest = list(islice(of_kind, _LATEST)) if found.total.visits or found.before.visits else []
     headline, second = state(found)
     needed = hands(

@@ -33,7 +33,7 @@ def setup_blueprint(
     def page() -> AnyResponse:
         seen, current, now = sightings.all(), shop.current(), clock()
         minute = now // 60_000  # "2 minutes ago" grows old
-        etag, answer = unchanged((seen, current.version, insights.version(), request.host_url, minute))
+        etag, answer = unchanged((seen, current.version, insights.version(), request.url_root, minute))
         if answer is not None:
             return answer
         found = report(insights, current, words.moment(now, insights.zone).date(), _DAYS)
@@ -43,7 +43,7 @@ def setup_blueprint(
             now=now,
             seen=seen,
             wanted=_wanted(seen),
-            address=request.host_url.rstrip("/"),
+            address=request.url_root.rstrip("/"),
             is_local=is_this_machine(request.host),
             script=config.storefront_script,
             pixel=f"{config.storefront_script.removesuffix('.js')}-pixel.js",

@@ -9,7 +9,7 @@ from itertools import islice
 from operator import attrgetter
 from typing import Final
 
-from flask import Blueprint, Response, jsonify, redirect, render_template, request
+from flask import Blueprint, Response, jsonify, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from tracker.decisions.review.timeline import Moment, one_line, timeline
@@ -69,7 +69,7 @@ def visits_blueprint(shell: Shell, store: SessionStore, clock: Callable[[], int]
     def delete(session_id: str) -> AnyResponse:
         found(session_id)
         store.delete(session_id)
-        return redirect("/visits", 303)
+        return redirect(url_for("visits.overview"), 303)
 
     return blueprint
 

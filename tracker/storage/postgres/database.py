@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
+import select
 import threading
 import time
 import weakref
@@ -56,10 +57,11 @@ class TimedConnection(Connection[TupleRow]):
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         """Wait for the server, at most until `until`. Raises QueryCanceled when that is over."""
         left = self.until - time.monotonic()
-        if left < math.inf:
-            timeout = max(0.001, left)
+        if left <= 0:
+            # Nothing of the statement was sent yet: its outcome is not in doubt.
+            raise errors.QueryCanceled("out of time")
         try:
-            return super().wait(gen, interval=interval, timeout=timeout)
+            return super().wait(gen, interval=interval, timeout=left if left < math.inf else timeout)
         except errors.OperationalError as error:
             if time.monotonic() < self.until:
                 raise
@@ -235,12 +237,12 @@ def _configure(connection: TimedConnection) -> None:
 
 
 def _is_alive(connection: TimedConnection) -> bool:
-    """Return whether the server has not closed the idle connection: a look at what has arrived, without a wait."""
-    try:
-        connection.pgconn.consume_input()
-    except psycopg.Error:
+    """Return whether an idle connection is as it was left. To one that the server closed it said something since."""
+    if connection.closed:
         return False
-    return connection.pgconn.status == pq.ConnStatus.OK
+    arrived = select.poll()
+    arrived.register(connection.pgconn.socket, select.POLLIN)
+    return not arrived.poll(0)
 
 
 def _give_up(connection: TimedConnection, error: psycopg.Error) -> None:

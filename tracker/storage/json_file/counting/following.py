@@ -15,7 +15,7 @@ from tracker.durable.fork import reset_after_fork
 from tracker.sessions.counting import Counting
 from tracker.sessions.store import StoreBusyError, StoreDamagedError
 from tracker.storage.json_file.blocks import Block
-from tracker.storage.json_file.counting.heads import put_block, put_place
+from tracker.storage.json_file.counting.beginnings import put_block, put_place
 from tracker.storage.json_file.counting.kept import KeptSums
 from tracker.storage.json_file.file import SessionFile
 from tracker.storage.json_file.shared import SharedFile

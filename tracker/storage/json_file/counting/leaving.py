@@ -7,7 +7,7 @@ from typing import Final
 
 from tracker.sessions.counting import Counting, Sums
 from tracker.storage.json_file.blocks import Block
-from tracker.storage.json_file.counting.heads import put_place
+from tracker.storage.json_file.counting.beginnings import put_place
 from tracker.storage.json_file.file import Identity, SessionFile
 
 

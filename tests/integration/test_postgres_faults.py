@@ -1,0 +1,504 @@
+"""Databases that fail: killed, stopped, full, read-only, overloaded; and several instances of the service over one."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from itertools import count
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from flask.testing import FlaskClient
+
+from testing.children import Children
+from testing.fake_groq import FakeGroq
+from testing.gunicorn_server import GunicornServer, wait_until
+from testing.http_client import Client, Reply
+from testing.postgres_server import PostgresServer
+from testing.shoppers import adds, names
+from tests.integration.conftest import MakeApp
+from tracker.llm.budget import BudgetRefusedError, DailyLimits
+from tracker.llm.faults import Fault
+from tracker.llm.shared_budget import SharedBudget
+from tracker.sessions.store import SessionStore, StoreBusyError, StoreError
+from tracker.storage import open_storage, open_store
+
+ANNA, BERT = "anna-0001", "bert-0002"
+
+
+@pytest.fixture(scope="module")
+def own() -> Iterator[PostgresServer]:
+    """A server for the tests of this module alone, which they may kill: each starts it again."""
+    with PostgresServer(settings={"log_statement": "all", "log_parameter_max_length": "200"}) as server:
+        yield server
+
+
+@pytest.fixture
+def url(own: PostgresServer) -> str:
+    return own.new_schema(f"test_{uuid4().hex}")
+
+
+@pytest.fixture
+def client(make_app: MakeApp, url: str) -> FlaskClient:
+    return make_app(database_url=url).test_client()
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[SessionStore]:
+    opened = open_store(url)
+    yield opened
+    opened.close()
+
+
+@contextmanager
+def setting(server: PostgresServer, name: str, value: str) -> Iterator[None]:
+    """Let every session of the server have a setting, and restore it."""
+    server.execute(f"ALTER SYSTEM SET {name} = '{value}'")
+    server.execute("SELECT pg_reload_conf()")
+    wait_until(lambda: server.execute(f"SHOW {name}") == [(value,)], f"{name} is {value}")
+    try:
+        yield
+    finally:
+        # A server that is read only takes this all the same.
+        server.execute(f"ALTER SYSTEM RESET {name}")
+        server.execute("SELECT pg_reload_conf()")
+        wait_until(lambda: server.execute(f"SHOW {name}") != [(value,)], f"{name} is not {value}")
+
+
+def post(client: FlaskClient, session: str = ANNA, number: int = 0) -> Any:
+    event = {"type": "click", "ts": 1_790_000_000_000 + number, "n": number}
+    return client.post("/ingest", json={"session": session, "itemsInCart": 1, "events": {"/": [event]}})
+
+
+def stored(client: FlaskClient, session: str = ANNA, number: int = 0) -> None:
+    """Post until the report is stored: a machine that stands still for seconds can make it busy."""
+    wait_until(lambda: post(client, session, number).status_code == 200, "the report is stored")
+
+
+def refusal(answer: Any) -> tuple[int, str, str]:
+    return answer.status_code, answer.json["error"]["code"], answer.headers["Retry-After"]
+
+
+# --- One fault at a time ---
+
+
+def test_a_server_that_is_away_is_a_503_until_it_is_back(client: FlaskClient, own: PostgresServer) -> None:
+    stored(client)
+    own.kill()
+    assert [refusal(post(client, number=number)) for number in range(3)] == [(503, "store_unavailable", "2")] * 3
+    assert client.get("/health").status_code == 503
+    assert client.get("/healthz").status_code == 200
+    own.start()
+    stored(client, number=4)
+    assert client.get("/health").status_code == 200
+
+
+def test_connections_that_the_server_closed_meanwhile_cost_no_request(client: FlaskClient, own: PostgresServer) -> None:
+    assert post(client).status_code == 200
+    ended = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'shopify-tracker'"
+    for number in range(1, 5):
+        assert own.execute(ended)[0][0] >= 1
+        wait_until(lambda: own.execute(ended) == [(0,)], "they are gone")
+        assert post(client, number=number).status_code == 200
+
+
+def test_a_server_that_hangs_is_busy_and_takes_the_next_report(client: FlaskClient, own: PostgresServer) -> None:
+    stored(client)
+    with stopped(own):
+        assert refusal(post(client, number=1)) == (503, "store_busy", "1")
+    stored(client, number=2)
+
+
+@contextmanager
+def stopped(server: PostgresServer) -> Iterator[None]:
+    """Stop every process of the server, as a machine that stands still does."""
+    pids = [server.pid, *(pid for (pid,) in server.execute("SELECT pid FROM pg_stat_activity"))]
+    send(pids, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        send(pids, signal.SIGCONT)
+
+
+def send(pids: list[int], by: signal.Signals) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, by)
+
+
+def test_a_row_that_another_program_locks_is_busy_and_nothing_waits_on(
+    client: FlaskClient, own: PostgresServer, url: str
+) -> None:
+    stored(client)
+    with psycopg.connect(url) as other:
+        other.execute("SELECT * FROM session FOR UPDATE")
+        assert refusal(post(client, number=1)) == (503, "store_busy", "1")
+        stored(client, BERT)
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        wait_until(lambda: own.execute(waiting) == [(0,)], "the statement was ended on the server")
+    stored(client, number=1)
+
+
+def test_a_server_that_is_read_only_says_so(client: FlaskClient, own: PostgresServer) -> None:
+    stored(client)
+    with setting(own, "default_transaction_read_only", "on"):
+        refused = post(client, number=1)
+        assert refusal(refused) == (503, "store_unavailable", "2")
+        assert "takes no writes" in refused.json["error"]["message"]
+        assert "takes no writes" in client.get("/health").json["problem"]  # type: ignore[index]
+    stored(client, number=1)
+    assert client.get("/health").status_code == 200
+
+
+def test_a_full_disk_is_reported_until_a_write_succeeds(client: FlaskClient, url: str) -> None:
+    """The server raises what it raises where it cannot extend a file."""
+    stored(client)
+    with psycopg.connect(url, autocommit=True) as server:
+        server.execute(
+            "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN RAISE EXCEPTION 'no space' USING ERRCODE = 'disk_full'; END $$"
+        )
+        server.execute("CREATE TRIGGER full_disk BEFORE UPDATE ON session FOR EACH ROW EXECUTE FUNCTION full_disk()")
+        assert refusal(post(client, number=1)) == (503, "store_cannot_write", "30")
+        assert "disk is full" in client.get("/health").json["problem"]  # type: ignore[index]
+        server.execute("DROP TRIGGER full_disk ON session")
+    stored(client, number=1)
+    assert client.get("/health").status_code == 200
+
+
+@pytest.mark.thorough
+def test_a_table_on_a_disk_that_is_really_full(client: FlaskClient, own: PostgresServer, url: str) -> None:
+    disk = own.folder / f"small-{uuid4().hex[:8]}"
+    disk.mkdir()
+    options = f"size=1m,mode=700,uid={own.user},gid={own.user}"
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", disk], check=False).returncode:
+        pytest.skip("no file system may be mounted here: run it as root")
+    try:
+        own.execute(f"CREATE TABLESPACE small LOCATION '{disk}'")
+        with psycopg.connect(url, autocommit=True) as server:
+            server.execute("ALTER TABLE session SET TABLESPACE small")
+        kept = []
+        for number in range(2000):
+            name = f"shopper-{number:05}"
+            text = "".join(map(chr, os.urandom(3000))).replace("\0", "0")
+            answer = client.post("/ingest", json={"session": name, "events": {"/": [{"type": "click", "t": text}]}})
+            if answer.status_code == 503:
+                break
+            kept.append(name)
+        assert refusal(answer) == (503, "store_cannot_write", "30")
+        other = open_store(url)
+        assert {one.session for one in other.iterate()} == set(kept)
+        assert other.delete(kept[0])
+        other.prune(2**53)
+        other.close()
+        stored(client)
+        with psycopg.connect(url, autocommit=True) as server:
+            server.execute("ALTER TABLE session SET TABLESPACE pg_default")
+        own.execute("DROP TABLESPACE small")
+    finally:
+        subprocess.run(["umount", "--lazy", disk], check=True)
+
+
+def test_a_commit_that_the_standby_does_not_confirm_is_not_acknowledged(
+    client: FlaskClient, own: PostgresServer
+) -> None:
+    stored(client)
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+    with setting(own, "synchronous_standby_names", "absent"):
+        assert refusal(post(client, number=1)) == (503, "store_busy", "1")
+        wait_until(lambda: own.execute(waiting) == [(0,)], "the commit was ended on the server")
+    stored(client, number=1)
+
+
+def test_a_commit_that_an_operator_ends_without_the_standby_is_not_acknowledged(
+    store: SessionStore, own: PostgresServer
+) -> None:
+    store.update(ANNA, adds(ANNA, "first"))
+    ends = "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+    with setting(own, "synchronous_standby_names", "absent"), ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(store.update, ANNA, adds(ANNA, "second"))
+        wait_until(lambda: writing.done() or own.execute(ends) != [(0,)], "the commit waits")
+        with pytest.raises(StoreError):
+            writing.result()
+
+
+def test_a_pool_whose_connections_are_all_in_use_is_busy(url: str) -> None:
+    store = open_store(url, pool_size=1)
+    at_work, go_on = threading.Event(), threading.Event()
+
+    def slow(stored: Any) -> Any:
+        at_work.set()
+        assert go_on.wait(60)
+        return adds(ANNA, "first")(stored)
+
+    with ThreadPoolExecutor(1) as pool:
+        holding = pool.submit(store.update, ANNA, slow)
+        assert at_work.wait(60)
+        with pytest.raises(StoreBusyError):
+            store.update(BERT, adds(BERT, "first"))
+        go_on.set()
+        with pytest.raises(StoreBusyError):
+            holding.result()  # Its own time was over, too: nothing of it was written.
+    assert names(store.update(BERT, adds(BERT, "second"))) == {"second": 1}
+    assert store.get(ANNA) is None
+    store.close()
+
+
+# --- Instances under load ---
+
+
+@pytest.fixture(scope="module")
+def groq() -> Iterator[FakeGroq]:
+    with FakeGroq() as fake:
+        yield fake
+
+
+@pytest.fixture(scope="module")
+def shared_url(own: PostgresServer) -> str:
+    return own.new_schema(f"test_{uuid4().hex}")
+
+
+@pytest.fixture(scope="module")
+def instances(
+    shared_url: str, groq: FakeGroq, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[list[GunicornServer]]:
+    """Two instances of the service over one database, one of them loaded before it forks; 100 calls a day."""
+    env = {
+        "DATABASE_URL": shared_url,
+        "GROQ_API_KEY": "gsk_test",
+        "GROQ_BASE_URL": groq.base_url,
+        "MODEL_DAILY_CALLS": "100",
+    }
+    with ExitStack() as started:
+        yield [
+            started.enter_context(GunicornServer(tmp_path_factory.mktemp("instance"), workers=2, env=env, args=args))
+            for args in ((), ("--preload",))
+        ]
+
+
+# --- The server is killed under load ---
+
+
+def kill_under_load(
+    instances: list[GunicornServer], own: PostgresServer, url: str, kills: int
+) -> tuple[int, list[float]]:
+    """Post with eight clients while the server is killed and started again.
+
+    Return how many reports were acknowledged, and how long each answer took. Raises AssertionError where one was lost,
+    or where an answer was neither 200 nor a 503 with Retry-After.
+    """
+    acknowledged: list[set[str]] = [set() for _ in range(8)]
+    refused: Counter[str] = Counter()
+    took: list[float] = []
+    is_over = threading.Event()
+
+    def shop(client_number: int) -> None:
+        with instances[client_number % 2].client() as client:
+            for number in count():
+                if is_over.is_set():
+                    return
+                event = f"killed-{client_number}-{number}"
+                began = time.monotonic()
+                answer = client.post("/ingest", report(f"shopper-{number % 20:04}", event))
+                took.append(time.monotonic() - began)
+                if answer.status == 200:
+                    acknowledged[client_number].add(event)
+                else:
+                    assert answer.status == 503, answer.body
+                    refused[answer.headers["retry-after"]] += 1
+
+    def wrote_more() -> Callable[[], bool]:
+        before = sum(map(len, acknowledged))
+        return lambda: sum(map(len, acknowledged)) >= before + 30
+
+    with ThreadPoolExecutor(8) as pool:
+        shopping = [pool.submit(shop, number) for number in range(8)]
+        try:
+            for _ in range(kills):
+                wait_until(wrote_more(), "reports are stored")
+                before = refused.total()
+                own.kill()
+                wait_until(lambda before=before: refused.total() > before, "reports are refused")  # type: ignore[misc]
+                own.start()
+            wait_until(wrote_more(), "reports are stored again")
+        finally:
+            is_over.set()
+            if own._process is None:
+                own.start()
+    for one in shopping:
+        one.result()
+    assert set(refused) <= {"1", "2"}
+    check_stored(url, set().union(*acknowledged))
+    return sum(map(len, acknowledged)), took
+
+
+def report(session: str, event: str) -> str:
+    click = {"type": "click", "ts": 1_790_000_000_000, "id": event}
+    return json.dumps({"session": session, "itemsInCart": 1, "events": {"/": [click]}})
+
+
+def check_stored(url: str, acknowledged: set[str]) -> None:
+    store = open_store(url)
+    stored = Counter(event["id"] for one in store.iterate() for _page, event in one.all_events())
+    store.close()
+    assert acknowledged - stored.keys() == set(), "lost"
+    assert {event for event, times in stored.items() if times > 1} == set(), "stored twice"
+
+
+def test_nothing_acknowledged_is_lost_though_the_server_is_killed_five_times(
+    instances: list[GunicornServer], own: PostgresServer, shared_url: str
+) -> None:
+    acknowledged, _took = kill_under_load(instances, own, shared_url, kills=5)
+    assert acknowledged >= 180
+
+
+# --- Several instances over one database ---
+
+
+def accepted(client: Client, path: str, body: Any) -> Reply:
+    """Post, again where the service is busy, as the script does."""
+    until = time.monotonic() + 120
+    while (answer := client.post(path, body)).status == 503:
+        assert time.monotonic() < until, answer.body
+        time.sleep(0.1)
+    return answer
+
+
+def test_two_instances_store_exactly_what_they_acknowledge(instances: list[GunicornServer], shared_url: str) -> None:
+    def shop(number: int) -> set[str]:
+        events = set()
+        with instances[number % 2].client() as client:
+            for index in range(25):
+                event = f"two-{number}-{index}"
+                assert accepted(client, "/ingest", report(f"shopper-{index % 5:04}", event)).status == 200
+                events.add(event)
+        return events
+
+    with ThreadPoolExecutor(16) as pool:
+        acknowledged = set().union(*pool.map(shop, range(16)))
+
+    store = open_store(shared_url)
+    stored = Counter(event["id"] for one in store.iterate() for _page, event in one.all_events())
+    store.close()
+    assert {event: times for event, times in stored.items() if event.startswith("two-")} == dict.fromkeys(
+        acknowledged, 1
+    )
+    assert len(acknowledged) == 400
+
+
+def test_400_reservations_of_four_processes_at_a_budget_of_100_are_granted_100_times(url: str) -> None:
+    limits = DailyLimits(calls=100, tokens=10**9)
+
+    def reserve() -> None:
+        budget = SharedBudget(open_storage(url).cell("allowance"), limits)
+        with ThreadPoolExecutor(8) as pool:
+            granted = sum(pool.map(lambda _number: is_granted(budget), range(100)))
+        with psycopg.connect(url, autocommit=True) as server:
+            server.execute("INSERT INTO granted VALUES (%s)", (granted,))
+
+    with psycopg.connect(url, autocommit=True) as server:
+        server.execute("CREATE TABLE granted (count int)")
+        with Children() as children:
+            for _ in range(4):
+                children.start(reserve)
+            assert children.all_done()
+        ((granted,),) = server.execute("SELECT sum(count) FROM granted").fetchall()
+    cell = open_storage(url).cell("allowance")
+    spent, _tokens = SharedBudget(cell, limits).spent()
+    cell.close()
+    assert spent == 100
+    # One whose outcome was unknown, because the machine stood still for seconds, was counted and not granted.
+    assert granted <= 100
+
+
+def is_granted(budget: SharedBudget) -> bool:
+    while True:
+        try:
+            budget.reserve(10, time.time_ns() // 1_000_000)
+        except BudgetRefusedError as refused:
+            if refused.fault is Fault.UNAVAILABLE:
+                continue
+            return False
+        return True
+
+
+@pytest.mark.thorough
+def test_400_questions_to_two_instances_use_a_budget_of_100_exactly(
+    instances: list[GunicornServer], groq: FakeGroq, shared_url: str
+) -> None:
+    def ask(number: int) -> Counter[str]:
+        sources: Counter[str] = Counter()
+        with instances[number % 2].client() as client:
+            for index in range(25):
+                session = f"asks-{number:02}-{index:02}"
+                times = {"/cart": 90_000, "/": 9_000}
+                accepted(client, "/ingest", {"session": session, "itemsInCart": 7, "timeOnPage": times})
+                sources[accepted(client, "/askai", session).json()["source"]] += 1
+        return sources
+
+    with ThreadPoolExecutor(16) as pool:
+        sources = sum(pool.map(ask, range(16)), Counter[str]())
+
+    cell = open_storage(shared_url).cell("allowance")
+    spent, _tokens = SharedBudget(cell, DailyLimits(calls=100, tokens=10**9)).spent()
+    cell.close()
+    assert spent == 100
+    assert sources.total() == 400
+    # On a machine that stands still for seconds a granted call can be too late to be made, or to be of use.
+    assert sources["groq"] <= groq.calls <= 100
+
+
+# --- Statements ---
+
+
+def test_every_statement_of_a_request_names_exactly_one_session(
+    own: PostgresServer, make_app: MakeApp, url: str
+) -> None:
+    """So the same code runs where the table is distributed over several servers by the session's id."""
+    began = len(own.log())
+    with FakeGroq() as groq:
+        client = make_app(database_url=url, groq_api_key="gsk_test", groq_base_url=groq.base_url).test_client()
+        for number, session in enumerate((ANNA, BERT, ANNA)):
+            stored(client, session, number)
+            times = {"/cart": 90_000, "/": 9_000}
+            assert client.post("/ingest", json={"session": session, "itemsInCart": 7, "timeOnPage": times}).json
+            assert client.post("/askai", data=session).status_code == 200
+        assert groq.calls >= 1
+    recorded = statements(own.log()[began:])
+    about_sessions = [one for one in recorded if " session " in one[0] and "schema_version" not in one[0]]
+    about_cells = [one for one in recorded if " cell " in one[0]]
+
+    assert len(about_sessions) >= 9
+    assert len(about_cells) >= 2
+    for statement, values in about_sessions:
+        assert " WHERE id = $" in statement or statement.startswith("INSERT INTO session "), statement
+        assert len({ANNA, BERT} & set(values)) == 1, (statement, values)
+    for statement, values in about_cells:
+        assert " WHERE name = $" in statement or statement.startswith("INSERT INTO cell "), statement
+        assert len(CELLS & set(values)) == 1, (statement, values)
+
+
+CELLS = {"allowance", "epochs", "orders", "seen", "shop"}
+
+
+def statements(log: str) -> list[tuple[str, list[str]]]:
+    """Return (statement, values) for each one that the service sent, as the server itself recorded them."""
+    found: list[tuple[str, list[str]]] = []
+    for line in log.splitlines():
+        _before, mark, statement = line.partition("LOG:  execute <unnamed>: ")
+        if mark:
+            found.append((statement, []))
+        _before, mark, values = line.partition("DETAIL:  Parameters: ")
+        if mark and found:
+            found[-1][1].extend(value.partition(" = ")[2].strip("'") for value in values.split(", "))
+    return found

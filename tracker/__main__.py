@@ -1,0 +1,119 @@
+"""The program `shopify-tracker`: `shopify-tracker serve`, and every command of the owner and the operator.
+
+It works in any folder: .env, the sessions and the file of messages are those of the folder that it is started in.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NoReturn
+
+import click
+from flask import Flask
+from flask.cli import FlaskGroup
+
+from tracker import __version__
+from tracker.environment import SERVER_SETTINGS, doubts, faults, read_environment
+
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+"""Addresses to listen on -> the address at which this machine reaches them."""
+_ONLY_HERE = {"127.0.0.1", "::1", "localhost"}
+
+
+def _make_app() -> Flask:
+    # tracker.wsgi makes the application when it is imported, which `serve` does in its workers only.
+    from tracker.wsgi import app  # noqa: PLC0415
+
+    return app
+
+
+@click.group(
+    cls=FlaskGroup,
+    create_app=_make_app,
+    add_default_commands=False,
+    add_version_option=False,
+    load_dotenv=False,
+    help="Shopify Tracker: records what shoppers do, and decides whether a popup would help.",
+)
+@click.version_option(__version__, prog_name="shopify-tracker", message="%(prog)s %(version)s")
+def program() -> None:
+    """Run one command of the service."""
+
+
+# Flask's own options name another application or another .env, which would be another service.
+program.params = [one for one in program.params if one.name == "version"]
+
+
+@program.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+@click.pass_context
+def serve(context: click.Context) -> None:
+    """Serve. Further words go to Gunicorn; the settings in force are those of .env and of the environment."""
+    try:
+        environment = read_environment(Path(".env"))
+    except (OSError, UnicodeDecodeError):
+        raise click.ClickException(".env cannot be read: it must be a text file in UTF-8.") from None
+    if found := faults(environment):
+        raise click.ClickException("\n".join(["The service cannot start.", *(f"  {fault}" for fault in found)]))
+    values = {**SERVER_SETTINGS, **environment.values}
+    host, port = values["HOST"], int(values["PORT"])
+    check_free(host, port)
+    if shows_demo_shop(values):
+        os.environ["DEMO_SHOP"] = "on"
+    for line in opening(values):
+        click.echo(line)
+    for doubt in doubts(environment):
+        click.echo(f"  Note: {doubt}")
+    click.echo("Ctrl-C stops it.")
+    sys.stdout.flush()
+    _become_gunicorn(context.args)
+
+
+def _become_gunicorn(words: list[str]) -> NoReturn:
+    """Replace this process, so that signals reach Gunicorn directly."""
+    settings = "python:tracker.serving.gunicorn_conf"
+    os.execv(sys.executable, [sys.executable, "-m", "gunicorn", "-c", settings, *words])  # noqa: S606
+
+
+def opening(values: Mapping[str, str]) -> list[str]:
+    """Return the lines that a person reads first: where to look, and what for."""
+    host = _EVERYWHERE.get(values["HOST"], values["HOST"])
+    service = f"http://{f'[{host}]' if ':' in host else host}:{values['PORT']}"
+    pages = [
+        ("Your pages", "/", "today, whether popups sell, visits, what popups say"),
+        *([("Try it", "/demo", "a demo shop, and what happens behind it")] if shows_demo_shop(values) else []),
+        ("Build on it", "/docs", "what the service takes and answers"),
+    ]
+    return [f"  {name:<12} {service + path:<31} {what}" for name, path, what in pages]
+
+
+def shows_demo_shop(values: Mapping[str, str]) -> bool:
+    """Return whether to open the demo shop: as set, or by default if only this machine can reach it."""
+    wanted = values.get("DEMO_SHOP", "").lower()
+    return wanted == "on" if wanted else values["HOST"] in _ONLY_HERE
+
+
+def check_free(host: str, port: int) -> None:
+    """Raise ClickException with one line if the address is taken, before anything is said about it."""
+    try:
+        family, _, _, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(where)
+    except OSError as error:
+        other = port + 1 if port < 65535 else 8000
+        said = (error.strerror or str(error)).lower()
+        hint = f"Another port: set PORT={other} in .env or in the environment."
+        raise click.ClickException(f"Cannot listen on {host} port {port}: {said}. {hint}") from None
+
+
+def main() -> None:
+    """Run the program, whatever name it was started by."""
+    program(prog_name="shopify-tracker")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""flask simulate: simulated shoppers, sent to a running service or written into the store."""
