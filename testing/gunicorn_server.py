@@ -35,14 +35,22 @@ class GunicornServer:
     """
 
     def __init__(
-        self, folder: Path, *, workers: int = 2, env: Mapping[str, str] | None = None, args: tuple[str, ...] = ()
+        self,
+        folder: Path,
+        *,
+        workers: int = 2,
+        env: Mapping[str, str] | None = None,
+        args: tuple[str, ...] = (),
+        root: Path = ROOT,
     ) -> None:
+        """`root`: the folder of the version that is served; another one than this has a .venv of its own."""
         self.folder = folder
         self.storage = folder / "sessions.json"
         self.port = 0
         self._workers = workers
         self._env = dict(env or {})
         self._args = args
+        self._root = root
         self._log = folder / "server.log"
         self._process: subprocess.Popen[bytes] | None = None
         self.ended_by_itself = True
@@ -110,10 +118,11 @@ class GunicornServer:
                 "TRACKER_STORAGE_FILE": str(self.storage),
                 **self._env,
             }
-            command = [sys.executable, "-m", "gunicorn", "-c", str(ROOT / "gunicorn.conf.py"), *self._args]
+            python = sys.executable if self._root == ROOT else str(self._root / ".venv" / "bin" / "python")
+            command = [python, "-m", "gunicorn", "-c", str(self._root / "gunicorn.conf.py"), *self._args]
             with self._log.open("ab") as log:
                 self._process = subprocess.Popen(
-                    command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                    command, cwd=self._root, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
                 )
             if self._is_up():
                 return
