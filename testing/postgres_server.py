@@ -81,6 +81,14 @@ class PostgresServer(PostgresAddress):
         """The user of the system whose the server's processes are."""
         self._process: subprocess.Popen[bytes] | None = None
         self._programs = _PACKAGE / "pginstall" / "bin"
+        self._primary: PostgresServer | None = None
+
+    @classmethod
+    def copy_of(cls, primary: PostgresServer) -> Self:
+        """Return a standby of a running server: it follows that server as soon as it is started."""
+        standby = cls(settings=primary._settings)
+        standby._primary = primary
+        return standby
 
     def __enter__(self) -> Self:
         try:
@@ -102,11 +110,14 @@ class PostgresServer(PostgresAddress):
     # --- start and stop ----------------------------------------------------------------------------------------------
 
     def make(self) -> None:
-        """Make an empty cluster."""
+        """Make an empty cluster, or a copy of the primary's."""
         if _AS_OTHER:
             os.chown(self.folder, _NOBODY, _NOBODY)
             if not _is_readable(self._programs):
                 self._programs = _copied(self.folder / "programs")
+        if self._primary is not None:
+            self.run("pg_basebackup", "-D", self.data, "-R", "-d", self._primary.url(), "--checkpoint=fast")
+            return
         self.run("initdb", "-D", self.data, "-U", "tracker", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
 
     def run(self, program: str, *arguments: str | Path) -> None:

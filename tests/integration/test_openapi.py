@@ -42,7 +42,7 @@ def is_page(rule: Rule) -> bool:
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
     folder = tmp_path_factory.mktemp("openapi")
-    app = create_app(Config(storage_file=folder / "sessions.json", admin_token=ADMIN_TOKEN))
+    app = create_app(Config(storage_file=folder / "sessions.json", admin_token=ADMIN_TOKEN, rate_limits=False))
     events = {"/": [{"type": "view", "ts": 1712345678901}]}
     body = {"session": KNOWN_SESSION, "itemsInCart": 1, "timeOnPage": {"/": 1}, "events": events}
     assert app.test_client().post("/ingest", json=body).status_code == 200

@@ -13,15 +13,20 @@ from typing import Any
 
 import psycopg
 import pytest
+import yaml
 from click.testing import Result
 
 from testing.gunicorn_server import ROOT, strict_json, wait_until
 from testing.postgres_server import PostgresAddress
 from testing.shoppers import NOON, adds, session
-from tests.integration.conftest import MakeApp, StartServer
+from tests.integration.conftest import MakeApp
 from tracker.config import Config, ConfigError, load_config
+from tracker.decisions.shop.live_file import ShopFile
+from tracker.decisions.shop.shop import Shop
+from tracker.durable.cell import CellChange, CellError
+from tracker.owner.messages.owner_file import EditedFile
 from tracker.sessions.store import SessionStore, StoreError
-from tracker.storage import migrate, open_store
+from tracker.storage import migrate, open_storage, open_store
 from tracker.storage.postgres.schema import NUMBER, migrations
 
 ANNA = "anna-0001"
@@ -68,15 +73,6 @@ def test_service_answers_the_same_over_a_database(make_app: MakeApp, database_ur
     assert stored is not None
     assert stored.items_in_cart == 2
     store.close()
-
-
-def test_workers_share_the_database_with_and_without_preload(start_server: StartServer, database_url: str) -> None:
-    for args in ((), ("--preload",)):
-        server = start_server(env={"DATABASE_URL": database_url}, args=args)
-        with server.client() as client:
-            for _ in range(4):
-                assert client.post("/ingest", REPORT).status == 200
-        assert not server.storage.exists(), "no session file is made"
 
 
 @pytest.mark.parametrize("url", ["mysql://host/name", "host=127.0.0.1", "postgresql:// spaces/x"])
@@ -277,6 +273,82 @@ def test_copy_refuses_places_that_it_cannot_use(run: Run, tmp_path: Path) -> Non
         done = run("sessions", "copy", "--from", source, "--to", target, expect=2 if "PATH" in why else 1)
         assert why in done.stderr
         assert PASSWORD not in done.stderr
+
+
+# --- The shop's file ---
+
+SHOP = """name = "Published"
+[[help]]
+id = "chat"
+text = "Shall we talk it over?"
+"""
+
+
+def test_a_published_file_reaches_every_instance_and_faults_are_not_published(
+    make_app: MakeApp, run: Run, tmp_path: Path, database_url: str
+) -> None:
+    file = tmp_path / "published.toml"
+    file.write_text("name = 7", "utf-8")
+    assert "line 1" in run("shop", "publish", str(file), url=database_url, expect=1).stdout
+    file.write_text(SHOP, "utf-8")
+
+    assert run("shop", "publish", str(file), url=database_url).stdout.startswith("published Published with 1 message;")
+
+    for _ in range(2):
+        shop = ShopFile(tmp_path / "nothing.toml", open_storage(database_url).cell("shop"))
+        assert shop.current().name == "Published"
+        assert EditedFile(tmp_path / "nothing.toml", shop).text() == SHOP
+        assert not EditedFile(tmp_path / "nothing.toml", shop).can_be_written(), "it would change one instance's copy"
+    assert run("shop", "publish", "--withdraw", url=database_url).stdout.startswith("withdrawn;")
+    assert ShopFile(tmp_path / "nothing.toml", open_storage(database_url).cell("shop")).current() == Shop()
+
+
+def test_publishing_without_a_database_says_what_to_do_instead(run: Run, tmp_path: Path) -> None:
+    assert "change the file where it lies" in run("shop", "publish", "shop.example.toml", expect=1).stderr
+
+
+def test_a_known_published_file_stays_in_force_while_the_database_is_away(tmp_path: Path) -> None:
+    class Lost:
+        value: bytes | None = SHOP.encode()
+
+        def get(self) -> bytes | None:
+            if self.value is None:
+                raise CellError("away")
+            return self.value
+
+        def update(self, change: CellChange) -> bytes:
+            raise CellError("away")
+
+        def close(self) -> None:
+            pass
+
+    cell = Lost()
+    shop = ShopFile(tmp_path / "nothing.toml", cell, look_every_s=0)
+    assert shop.current().name == "Published"
+    cell.value = None
+    assert shop.current().name == "Published"
+    assert shop.problem is None
+
+
+# --- Render ---
+
+
+def test_second_form_of_render_runs_two_instances_over_a_database() -> None:
+    blueprint = yaml.safe_load((ROOT / "deploy" / "render-postgres.yaml").read_text("utf-8"))
+    first = yaml.safe_load((ROOT / "render.yaml").read_text("utf-8"))["services"][0]
+    (service,) = blueprint["services"]
+    settings = {entry["key"]: entry for entry in service["envVars"]}
+
+    assert service["startCommand"] == first["startCommand"]
+    assert service["numInstances"] == 2
+    assert "disk" not in service
+    assert service["healthCheckPath"] == "/healthz"
+    assert service["preDeployCommand"] == "flask sessions migrate"
+    assert "requirements-postgres.txt" in service["buildCommand"]
+    (database,) = blueprint["databases"]
+    assert settings["DATABASE_URL"]["fromDatabase"] == {"name": database["name"], "property": "connectionString"}
+    wanted = {entry["key"] for entry in first["envVars"]} - {"TRACKER_STORAGE_FILE"}
+    assert settings.keys() == wanted | {"DATABASE_URL", "DATABASE_CONNECTIONS"}
 
 
 # --- Retention ---

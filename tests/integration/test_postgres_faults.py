@@ -26,7 +26,7 @@ from testing.gunicorn_server import GunicornServer, wait_until
 from testing.http_client import Client, Reply
 from testing.postgres_server import PostgresServer
 from testing.shoppers import adds, names
-from tests.integration.conftest import MakeApp, StartServer
+from tests.integration.conftest import MakeApp
 from tracker.llm.budget import BudgetRefusedError, DailyLimits
 from tracker.llm.faults import Fault
 from tracker.llm.shared_budget import SharedBudget
@@ -254,27 +254,60 @@ def test_a_pool_whose_connections_are_all_in_use_is_busy(url: str) -> None:
     store.close()
 
 
+# --- Instances under load ---
+
+
+@pytest.fixture(scope="module")
+def groq() -> Iterator[FakeGroq]:
+    with FakeGroq() as fake:
+        yield fake
+
+
+@pytest.fixture(scope="module")
+def shared_url(own: PostgresServer) -> str:
+    return own.new_schema(f"test_{uuid4().hex}")
+
+
+@pytest.fixture(scope="module")
+def instances(
+    shared_url: str, groq: FakeGroq, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[list[GunicornServer]]:
+    """Two instances of the service over one database, one of them loaded before it forks; 100 calls a day."""
+    env = {
+        "DATABASE_URL": shared_url,
+        "GROQ_API_KEY": "gsk_test",
+        "GROQ_BASE_URL": groq.base_url,
+        "MODEL_DAILY_CALLS": "100",
+    }
+    with ExitStack() as started:
+        yield [
+            started.enter_context(GunicornServer(tmp_path_factory.mktemp("instance"), workers=2, env=env, args=args))
+            for args in ((), ("--preload",))
+        ]
+
+
 # --- The server is killed under load ---
 
 
-def kill_under_load(start_server: StartServer, own: PostgresServer, url: str, kills: int) -> tuple[int, list[float]]:
+def kill_under_load(
+    instances: list[GunicornServer], own: PostgresServer, url: str, kills: int
+) -> tuple[int, list[float]]:
     """Post with eight clients while the server is killed and started again.
 
     Return how many reports were acknowledged, and how long each answer took. Raises AssertionError where one was lost,
     or where an answer was neither 200 nor a 503 with Retry-After.
     """
-    server = start_server(workers=2, env={"DATABASE_URL": url})
     acknowledged: list[set[str]] = [set() for _ in range(8)]
     refused: Counter[str] = Counter()
     took: list[float] = []
     is_over = threading.Event()
 
     def shop(client_number: int) -> None:
-        with server.client() as client:
+        with instances[client_number % 2].client() as client:
             for number in count():
                 if is_over.is_set():
                     return
-                event = f"{client_number}-{number}"
+                event = f"killed-{client_number}-{number}"
                 began = time.monotonic()
                 answer = client.post("/ingest", report(f"shopper-{number % 20:04}", event))
                 took.append(time.monotonic() - began)
@@ -323,40 +356,13 @@ def check_stored(url: str, acknowledged: set[str]) -> None:
 
 
 def test_nothing_acknowledged_is_lost_though_the_server_is_killed_five_times(
-    start_server: StartServer, own: PostgresServer, url: str
+    instances: list[GunicornServer], own: PostgresServer, shared_url: str
 ) -> None:
-    acknowledged, _took = kill_under_load(start_server, own, url, kills=5)
+    acknowledged, _took = kill_under_load(instances, own, shared_url, kills=5)
     assert acknowledged >= 180
 
 
 # --- Several instances over one database ---
-
-
-@pytest.fixture(scope="module")
-def groq() -> Iterator[FakeGroq]:
-    with FakeGroq() as fake:
-        yield fake
-
-
-@pytest.fixture(scope="module")
-def shared_url(own: PostgresServer) -> str:
-    return own.new_schema(f"test_{uuid4().hex}")
-
-
-@pytest.fixture(scope="module")
-def instances(
-    shared_url: str, groq: FakeGroq, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[list[GunicornServer]]:
-    """Two instances of the service over one database, with a budget of 100 calls."""
-    env = {
-        "DATABASE_URL": shared_url,
-        "GROQ_API_KEY": "gsk_test",
-        "GROQ_BASE_URL": groq.base_url,
-        "MODEL_DAILY_CALLS": "100",
-    }
-    with ExitStack() as started:
-        folders = [tmp_path_factory.mktemp("instance") for _ in range(2)]
-        yield [started.enter_context(GunicornServer(folder, workers=2, env=env)) for folder in folders]
 
 
 def accepted(client: Client, path: str, body: Any) -> Reply:
@@ -373,7 +379,7 @@ def test_two_instances_store_exactly_what_they_acknowledge(instances: list[Gunic
         events = set()
         with instances[number % 2].client() as client:
             for index in range(25):
-                event = f"{number}-{index}"
+                event = f"two-{number}-{index}"
                 assert accepted(client, "/ingest", report(f"shopper-{index % 5:04}", event)).status == 200
                 events.add(event)
         return events
@@ -384,7 +390,9 @@ def test_two_instances_store_exactly_what_they_acknowledge(instances: list[Gunic
     store = open_store(shared_url)
     stored = Counter(event["id"] for one in store.iterate() for _page, event in one.all_events())
     store.close()
-    assert stored == dict.fromkeys(acknowledged, 1)
+    assert {event: times for event, times in stored.items() if event.startswith("two-")} == dict.fromkeys(
+        acknowledged, 1
+    )
     assert len(acknowledged) == 400
 
 

@@ -6,7 +6,7 @@ moving.py      flask sessions export and import
 databases.py   flask sessions migrate and copy
 importing.py   the files that `flask sessions import` reads
 ask.py         flask ask
-shop.py        flask shop check
+shop.py        flask shop check and publish
 rehearse.py    flask shop rehearse
 explain.py     flask explain
 report.py      flask report
@@ -25,20 +25,27 @@ from tracker.cli.explain import explain_command
 from tracker.cli.rehearse import add_rehearse
 from tracker.cli.report import report_command
 from tracker.cli.sessions import sessions_group
-from tracker.cli.shop import shop_group
+from tracker.cli.shop import add_publish, shop_group
 from tracker.cli.simulate.command import simulate_command
 from tracker.config import Config
 from tracker.decisions.engine import Engine
 from tracker.decisions.shop.live_file import ShopFile
+from tracker.durable.cell import Cell
 from tracker.insights.reporting import Reporting
 from tracker.sessions.merge import SessionLimits
 from tracker.sessions.store import SessionStore
 
 
 def register_commands(
-    app: Flask, store: SessionStore, engine: Engine, limits: SessionLimits, config: Config, reporting: Reporting
+    app: Flask,
+    store: SessionStore,
+    engine: Engine,
+    limits: SessionLimits,
+    config: Config,
+    reporting: Reporting,
+    published: Cell | None,
 ) -> None:
-    """Add the commands to the flask command line."""
+    """Add the commands to the flask command line. `published`: where the shop's file is for all instances."""
     app.cli.add_command(report_command(reporting))
     sessions = sessions_group(store, limits)
     add_migrate(sessions, config)
@@ -46,6 +53,7 @@ def register_commands(
     app.cli.add_command(sessions)
     app.cli.add_command(ask_command(store, engine))
     shop = shop_group(config.shop_file)
+    add_publish(shop, published)
     add_rehearse(shop, config.shop_file, engine)
     app.cli.add_command(shop)
     app.cli.add_command(explain_command(store))

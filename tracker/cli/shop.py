@@ -1,4 +1,4 @@
-"""flask shop check: what is wrong in the owner's file, what in it can never happen, and what popups may say."""
+"""flask shop check and publish: what is wrong in the owner's file, and one file for all instances."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from flask.cli import AppGroup
 
 from tracker.cli.terminal import RefusedError, as_json, counted, done, json_line, plain_failures, say
 from tracker.decisions.shop.faults import FileFault, ShopFileError
+from tracker.decisions.shop.live_file import TAKEN_UP_AFTER_S
 from tracker.decisions.shop.owner_file import parse_shop
+from tracker.decisions.shop.shop import Shop
 from tracker.decisions.shop.warnings import warnings_of
+from tracker.durable.cell import Cell, CellError
 
 
 def shop_group(path: Path) -> AppGroup:
@@ -28,12 +31,7 @@ def shop_group(path: Path) -> AppGroup:
         Faults keep a file from taking effect, and the exit status is 1. Warnings name what is probably not meant.
         """
         content = _content(file)
-        try:
-            shop = parse_shop(content)
-        except ShopFileError as error:
-            for fault in error.faults:
-                _report(file, fault, "fault", for_machines)
-            raise click.exceptions.Exit(1) from None
+        shop = _parsed(file, content, for_machines)
         if not for_machines:
             for message in shop.messages:
                 say(f'{message.kind:<6} {message.id}: "{next(iter(message.texts.values()))}"')
@@ -47,6 +45,44 @@ def shop_group(path: Path) -> AppGroup:
         done(for_machines, text, shop=shop.name, messages=messages, rules=rules, warnings=len(warnings))
 
     return group
+
+
+def add_publish(group: AppGroup, published: Cell | None) -> None:
+    """Add `flask shop publish` to the group; `published` is None where there is no database."""
+
+    @group.command("publish")
+    @click.argument("file", type=click.Path(dir_okay=False, path_type=Path), required=False)
+    @click.option("--withdraw", is_flag=True, help="Use each instance's own file again.")
+    @as_json
+    @plain_failures()
+    def publish(file: Path | None, withdraw: bool, for_machines: bool) -> None:
+        """Publish FILE in the database (DATABASE_URL): every instance takes it up within seconds, in place of its own.
+
+        A file with faults is not published. A deploy does not change what is published.
+        """
+        if published is None:
+            raise RefusedError("DATABASE_URL is not set: change the file where it lies, and it is read at once.")
+        if (file is None) != withdraw:
+            raise click.UsageError("give a FILE, or --withdraw")
+        content = b"" if file is None else _content(file)
+        shop = None if file is None else _parsed(file, content, for_machines)
+        try:
+            published.update(lambda _before: content)
+        except CellError as error:
+            raise RefusedError(f"Nothing was published: {error}") from None
+        text = "withdrawn" if shop is None else f"published {shop.name} with {counted(len(shop.messages), 'message')}"
+        within = f"every instance takes it up within {TAKEN_UP_AFTER_S:.0f} seconds"
+        done(for_machines, f"{text}; {within}", published=shop is not None)
+
+
+def _parsed(file: Path, content: bytes, for_machines: bool) -> Shop:
+    """Return the shop that the file describes; where it has faults, print them and end with status 1."""
+    try:
+        return parse_shop(content)
+    except ShopFileError as error:
+        for fault in error.faults:
+            _report(file, fault, "fault", for_machines)
+        raise click.exceptions.Exit(1) from None
 
 
 def _content(file: Path) -> bytes:

@@ -43,7 +43,7 @@ def messages_blueprint(
 ) -> Blueprint:
     """Make the blueprint. The owner's file stands at `path`."""
     blueprint = shell.blueprint("messages", __name__)
-    file, zone = EditedFile(path), insights.zone
+    file, zone = EditedFile(path, shop), insights.zone
 
     def today() -> date:
         return words.moment(clock(), zone).date()

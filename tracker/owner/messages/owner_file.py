@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from tracker.decisions.shop.live_file import ShopFile
 from tracker.decisions.shop.shop import version_of
 
 KEPT: Final = 5
@@ -30,30 +31,39 @@ class Version:
 
 
 class EditedFile:
-    """The file at TRACKER_SHOP_FILE."""
+    """The file at TRACKER_SHOP_FILE; where instances share a database, it is shown and not changed."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, shop: ShopFile) -> None:
         """`path` need not exist."""
         self._path = path
+        self._shop = shop
         self._lock = threading.Lock()
 
     @property
     def name(self) -> str:
         return self._path.name
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether other instances serve by a file of their own, so that it is published and not saved."""
+        return self._shop.is_shared
+
     def text(self) -> str | None:
         """Return what the file holds; None if there is none, or if it cannot be read."""
-        return _read(self._target())
+        published = self._shop.published()
+        return _read(self._target()) if published is None else _text(published)
 
     def version(self) -> str:
         """Return a short text that changes with the file's content; empty if there is none."""
         try:
-            return version_of(self._target().read_bytes())
+            return version_of(self._shop.published() or self._target().read_bytes())
         except OSError:
             return ""
 
     def can_be_written(self) -> bool:
         """Return whether the service may replace the file."""
+        if self.is_shared:
+            return False  # It would change one instance's own copy.
         target = self._target()
         is_free = not target.exists() or (target.is_file() and os.access(target, os.W_OK))
         return is_free and os.access(target.parent, os.W_OK)
@@ -110,9 +120,13 @@ class EditedFile:
 
 def _read(path: Path) -> str | None:
     try:
-        return path.read_bytes().decode("utf-8-sig", "replace").replace("\r\n", "\n")
+        return _text(path.read_bytes())
     except OSError:
         return None
+
+
+def _text(content: bytes) -> str:
+    return content.decode("utf-8-sig", "replace").replace("\r\n", "\n")
 
 
 def _replace(target: Path, content: bytes) -> None:
