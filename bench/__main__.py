@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import beside, figures, parts, report, serving, store_care, storing
+from bench import beside, database, figures, parts, report, serving, store_care, storing
 from bench.load import Load, require_wrk
 from bench.measure import Section, say
 from bench.serving import Plan
@@ -31,6 +31,7 @@ def _sections(plan: Plan, quick: bool, large: bool) -> dict[str, Callable[[], Se
         "ask": lambda: serving.ask(plan),
         "script": lambda: serving.script(plan),
         "sqlite": lambda: storing.beside_sqlite(plan, sessions, (1_000,) if quick else storing.SQLITE_SIZES),
+        "postgres": lambda: database.beside_postgres(plan, sessions // 10),
         "start": lambda: storing.start(plan, sessions),
         "compaction": lambda: storing.compaction(plan, sessions),
         "growing": lambda: storing.growing(plan),
@@ -51,6 +52,7 @@ def _sections(plan: Plan, quick: bool, large: bool) -> dict[str, Callable[[], Se
             "naive",
             "ask",
             "script",
+            "postgres",
             "start",
             "compaction",
             "growing",
