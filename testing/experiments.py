@@ -28,7 +28,7 @@ class Trial:
     held: float
     effect: float = 0.0
     spread: float = 3.0
-    """The coefficient of variation of the rates at which browsers buy."""
+    """The coefficient of variation of the rates at which browsers buy; 0: all buy alike."""
     sigma: float = 1.3
     """Of the lognormal worth of an order."""
 
@@ -64,7 +64,7 @@ def looks(trial: Trial, seed: int, days: int = DAYS) -> Iterator[Look]:
     is_held[draw.permutation(LOTS)[: round(trial.held * LOTS)]] = True
     browsers = np.zeros(LOTS)
     orders, revenue = np.zeros((days, LOTS)), np.zeros((days, LOTS))
-    shape = 1 / trial.spread**2
+    shape = 1 / trial.spread**2 if trial.spread else 1e9
     for day in range(days):
         lot = draw.integers(0, LOTS, trial.browsers_a_day)
         browsers += np.bincount(lot, minlength=LOTS)
@@ -77,7 +77,7 @@ def looks(trial: Trial, seed: int, days: int = DAYS) -> Iterator[Look]:
             # Whoever comes again comes within the week.
             later = draw.integers(1, 8, trial.browsers_a_day)
             when = day + (later if visit else np.zeros_like(later))
-            ordered = np.where(comes, draw.poisson(rate), 0)
+            ordered = (comes & (draw.random(trial.browsers_a_day) < rate)).astype(int)
             seen = (ordered > 0) & (when < days)
             worth = ordered[seen] * draw.lognormal(0, trial.sigma, int(seen.sum()))
             np.add.at(orders, (when[seen], lot[seen]), ordered[seen])
