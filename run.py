@@ -82,7 +82,11 @@ def has_module(*names: str) -> bool:
 
 def make_venv() -> "list[str]":
     """Create an empty .venv and return the command of a pip that installs into it."""
-    if has_module("venv", "ensurepip"):
+    has_ensurepip = has_module("venv", "ensurepip")
+    if not has_ensurepip and not has_module("venv", "pip"):
+        raise StopError(NEITHER_VENV_NOR_PIP)
+    print("Making .venv", flush=True)
+    if has_ensurepip:
         made = subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], capture_output=True, check=False)
         if made.returncode == 0:
             return [str(PYTHON), "-m", "pip"]
@@ -134,7 +138,6 @@ def set_up(*names: str) -> None:
             pip = find_pip()
             STAMP.unlink()
         else:
-            print("Making .venv", flush=True)
             stamp = {"interpreter": interpreter()}
             pip = make_venv()
         for file in missing:

@@ -1,8 +1,8 @@
 """One process with threads that update a store.
 
-`python -m bench.store_process json|sqlite PATH SESSIONS SECONDS SEED [COMPACT_AFTER]`. It prints "ready" when it knows
-the file, begins with the next line that it is sent, and ends with a line of JSON. With COMPACT_AFTER it compacts the
-file itself after so many seconds, beside its own writers.
+`python -m bench.store_process json|sqlite|postgres PATH SESSIONS SECONDS SEED [COMPACT_AFTER]`; of a database PATH is
+the address. It prints "ready" when it knows the file, begins with the next line that it is sent, and ends with a line
+of JSON. With COMPACT_AFTER it compacts the file itself after so many seconds, beside its own writers.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Protocol
 from bench.peers.sqlite_store import SqliteStore
 from tracker.sessions.model import ShopperSession
 from tracker.sessions.store import Change, StoreBusyError
+from tracker.storage import open_store
 from tracker.storage.json_file import JsonFileStore
 
 THREADS = 4
@@ -62,7 +63,7 @@ def main() -> None:
     """Do as the module describes."""
     kind, path, sessions, seconds, seed, *compact_after = sys.argv[1:]
     file = JsonFileStore(Path(path)) if kind == "json" else None
-    store: Updates = file or SqliteStore(Path(path))
+    store: Updates = file or (open_store(path) if kind == "postgres" else SqliteStore(Path(path)))
     store.update("stored-0000000", _changed)
     print("ready", flush=True)
     sys.stdin.readline()

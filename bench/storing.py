@@ -30,7 +30,7 @@ class Processes:
     """Processes that update one store, from `begin` on for some seconds."""
 
     def __init__(
-        self, kind: str, path: Path, sessions: int, seconds: float, *, compact_after: float | None = None
+        self, kind: str, path: Path | str, sessions: int, seconds: float, *, compact_after: float | None = None
     ) -> None:
         """`compact_after`: the first of them compacts the file itself after so many seconds."""
         command = [sys.executable, "-m", "bench.store_process", kind, str(path), str(sessions), str(seconds)]

@@ -48,7 +48,10 @@ def program() -> None:
 program.params = [one for one in program.params if one.name == "version"]
 
 
-@program.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+@program.command(
+    with_appcontext=False,  # the application is made by Gunicorn's workers, not here
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+)
 @click.pass_context
 def serve(context: click.Context) -> None:
     """Serve. Further words go to Gunicorn; the settings in force are those of .env and of the environment."""

@@ -12,6 +12,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from testing.children import Children
 from testing.gunicorn_server import GunicornServer
 from tracker.app import create_app, now_ms
 from tracker.config import Config
@@ -36,6 +37,13 @@ class StartServer(Protocol):
 
 
 MakeApp = Callable[..., Flask]
+
+
+@pytest.fixture
+def children() -> Iterator[Children]:
+    """Processes of a test, none of which outlives it."""
+    with Children() as children:
+        yield children
 
 
 @pytest.fixture

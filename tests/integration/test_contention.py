@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -28,12 +28,6 @@ from tracker.storage.json_file import JsonFileStore
 ROOT = Path(__file__).resolve().parents[2]
 ANNA, BERT = "anna-0001", "bert-0002"
 DEADLINE_S = 10.0  # 2 s are promised; the rest is room for a busy machine: the holders here never let go
-
-
-@pytest.fixture
-def children() -> Iterator[Children]:
-    with Children() as children:
-        yield children
 
 
 @pytest.fixture
@@ -125,7 +119,7 @@ def test_a_stopped_lock_holder_makes_others_busy_within_two_seconds_and_all_is_w
     store.close()
 
 
-def test_a_lock_holder_that_is_killed_lets_go(path: Path, children: Children) -> None:
+def test_a_killed_lock_holder_releases_the_lock(path: Path, children: Children) -> None:
     store, gate = JsonFileStore(path), Gate()
     holder = children.start(partial(hold_the_lock, path, gate))
     gate.await_arrival()
@@ -340,7 +334,7 @@ def test_every_compaction_moves_every_line_to_where_a_fresh_process_finds_it(pat
         store.close()
 
 
-def test_a_copy_goes_on_beside_many_writes_of_its_own_process(path: Path) -> None:
+def test_a_compaction_finishes_beside_many_writes_of_its_own_process(path: Path) -> None:
     grow(path, 200)
     store = JsonFileStore(path, compact_from=1 << 30)
     stop = threading.Event()
@@ -389,7 +383,7 @@ def test_one_rewrite_removes_the_lines_of_all_sessions_deleted_meanwhile(path: P
 
 
 @pytest.mark.parametrize("work", ["reads", "writes", "opens"])
-def test_the_lines_of_a_session_go_also_where_the_process_that_deleted_it_died(
+def test_the_lines_of_a_deleted_session_are_removed_even_if_the_deleting_process_died(
     path: Path, children: Children, work: str
 ) -> None:
     store = JsonFileStore(path, sweep_after_s=0.1)
@@ -475,7 +469,7 @@ def test_a_fork_in_the_middle_of_a_write_leaves_the_child_a_store_that_works(pat
 # --- D5 ---------------------------------------------------------------------------------------------------------------
 
 
-def test_what_a_killed_rewrite_left_is_removed_at_the_next_start(path: Path) -> None:
+def test_the_leftover_of_a_killed_rewrite_is_removed_at_the_next_start(path: Path) -> None:
     path.with_name("sessions.json.new").write_bytes(b'{\n"anna-0001":{"sess')
     store = JsonFileStore(path)
     assert names(store.get(ANNA)) == {"old": 1}
@@ -484,7 +478,7 @@ def test_what_a_killed_rewrite_left_is_removed_at_the_next_start(path: Path) -> 
     store.close()
 
 
-def test_a_rewrite_that_goes_on_is_not_taken_for_a_left_over(path: Path, children: Children) -> None:
+def test_a_running_rewrite_is_not_taken_for_a_leftover(path: Path, children: Children) -> None:
     gate = Gate()
 
     def compact() -> None:

@@ -152,8 +152,11 @@ def test_a_cut_file_of_the_original_system_is_kept_and_its_whole_sessions_can_be
 # --- nothing that can be read -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"{}", b"{ }\n", b"{\n", b"{\n}", b"{\n}\n", b"{\r\n}\r\n"])
-def test_an_empty_file_is_an_empty_store(tmp_path: Path, content: bytes) -> None:
+NOTHING = [b"", b"{", b"{}", b"{ }\n", b"{\n", b"{\n}", b"{\n}\n", b"{\r\n}\r\n", b" ", b"\n\n", b" \t\r\n" * 50]
+
+
+@pytest.mark.parametrize("content", NOTHING)
+def test_a_file_that_is_empty_or_white_space_is_an_empty_store(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "sessions.json"
     path.write_bytes(content)
     assert stored(path) == {}
@@ -189,7 +192,7 @@ NO_SESSION_FILES: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("content", NO_SESSION_FILES.values(), ids=NO_SESSION_FILES)
-def test_what_is_no_session_file_is_never_written_to(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_no_session_file_is_never_written_to(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "sessions.json"
     path.write_bytes(content)
     if b"left-pad" in content:
@@ -201,7 +204,7 @@ def test_what_is_no_session_file_is_never_written_to(tmp_path: Path, content: by
     repair(path)
 
 
-def test_a_folder_in_its_place_is_a_store_error_and_stays(tmp_path: Path) -> None:
+def test_a_folder_at_the_path_of_the_file_is_a_store_error_and_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "sessions.json"
     (path / "inside").mkdir(parents=True)
     assert JsonFileStore(path).check().problem is not None
@@ -211,7 +214,7 @@ def test_a_folder_in_its_place_is_a_store_error_and_stays(tmp_path: Path) -> Non
 # --- damage in the middle ---------------------------------------------------------------------------------------------
 
 
-def test_two_documents_in_one_file_are_refused_and_both_saved(tmp_path: Path) -> None:
+def test_two_documents_in_one_file_are_refused_and_repair_saves_both(tmp_path: Path) -> None:
     path = tmp_path / "sessions.json"
     one = our_file(path)
     other = one.replace(b"shopper-", b"visitor-")
@@ -224,7 +227,7 @@ def test_two_documents_in_one_file_are_refused_and_both_saved(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("number", range(64))
-def test_a_flipped_bit_is_never_taken_for_a_torn_tail_nor_spreads(tmp_path: Path, number: int) -> None:
+def test_a_flipped_bit_is_not_taken_for_a_torn_line_and_harms_no_other_session(tmp_path: Path, number: int) -> None:
     path = tmp_path / "sessions.json"
     whole = our_file(path)
     chance = Random(number)
@@ -318,7 +321,7 @@ any_bytes = (
 @example('{"shopper-1": {"events": {}}}'.encode("utf-16-le"))
 @example(b" \n\t\r\n ")
 @example(b'{\n"shopper-1": {\n"sess' + b"\0" * 512)
-def test_any_bytes_in_its_place_are_served_converted_or_refused_and_none_is_lost(
+def test_any_bytes_placed_as_the_file_are_served_converted_or_refused_and_none_is_lost(
     tmp_path_factory: pytest.TempPathFactory, content: bytes
 ) -> None:
     path = tmp_path_factory.mktemp("any") / "sessions.json"
@@ -353,7 +356,7 @@ def test_any_bytes_in_its_place_are_served_converted_or_refused_and_none_is_lost
 
 
 @pytest.mark.parametrize("session_id", [":x", '":', "a:b", "::", "", "\n", 'he said ":{}"'])
-def test_an_odd_id_makes_nothing_unreadable(tmp_path: Path, session_id: str) -> None:
+def test_an_unusual_session_id_never_makes_the_file_unreadable(tmp_path: Path, session_id: str) -> None:
     """S1: `":x"` on one line made the store unreadable for everybody, and repair wrote the same line again."""
     path = tmp_path / "sessions.json"
     our_file(path)
@@ -385,18 +388,6 @@ def test_a_whole_file_of_another_layout_is_converted_whatever_stands_behind_it(
     assert (tmp_path / kept).read_bytes() == content
 
 
-@pytest.mark.parametrize("content", [b" ", b"\n\n", b" \t\r\n" * 50])
-def test_a_file_of_white_space_is_an_empty_store(tmp_path: Path, content: bytes) -> None:
-    """S13: it was damaged at line 2."""
-    path = tmp_path / "sessions.json"
-    path.write_bytes(content)
-    assert stored(path) == {}
-    store = JsonFileStore(path)
-    store.update("someone-1", adds("someone-1", "new"))
-    store.close()
-    assert json.loads(path.read_bytes()).keys() == {"someone-1"}
-
-
 # --- other hands ------------------------------------------------------------------------------------------------------
 
 
@@ -422,7 +413,7 @@ LAYOUTS: dict[str, Callable[[bytes], bytes]] = {
 
 
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
-def test_a_file_laid_out_by_another_hand_opens_with_all_its_sessions(
+def test_a_file_laid_out_by_a_person_opens_with_all_its_sessions(
     tmp_path: Path, layout: Callable[[bytes], bytes]
 ) -> None:
     path = tmp_path / "sessions.json"
@@ -475,7 +466,7 @@ def test_a_file_of_the_original_system_is_converted_once_and_kept(tmp_path: Path
 @pytest.mark.parametrize(
     "odd", [r'"\ud83d"', "NaN", "-Infinity", "123456789012345678901234567890", "1e999", r'"\u0000"']
 )
-def test_what_only_pythons_json_writes_is_converted_too(tmp_path: Path, odd: str) -> None:
+def test_values_that_only_pythons_json_module_writes_are_converted_too(tmp_path: Path, odd: str) -> None:
     path = tmp_path / "sessions.json"
     original = original_file().replace('"BUTTON"', odd).replace("4500", odd)
     path.write_text(original)
@@ -497,7 +488,7 @@ def test_a_link_to_the_file_stays_a_link(tmp_path: Path) -> None:
     assert json.loads(target.read_bytes()).keys() == {"someone-1"}
 
 
-def test_pruning_removes_what_was_set_aside_before_the_cutoff_and_nothing_else(tmp_path: Path) -> None:
+def test_pruning_removes_quarantined_files_older_than_the_cutoff_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "sessions.json"
     path.write_text(original_file())
     (tmp_path / "sessions.json.notes").write_text("mine")

@@ -8,7 +8,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -20,12 +20,6 @@ from tracker.sessions.store import StoreBusyError, StoreDamagedError, StoreError
 from tracker.storage.json_file import JsonFileStore
 
 EVERYONE = [f"shopper-{number}" for number in range(30)]
-
-
-@pytest.fixture
-def children() -> Iterator[Children]:
-    with Children() as children:
-        yield children
 
 
 @pytest.fixture
@@ -153,7 +147,7 @@ def test_two_names_of_one_file_have_one_writer_at_a_time(path: Path, children: C
         store.close()
 
 
-def test_a_rewrite_of_a_file_with_two_names_tells_that_they_part(path: Path, log: Callable[[], str]) -> None:
+def test_a_rewrite_of_a_file_with_a_hard_link_warns_that_the_names_part(path: Path, log: Callable[[], str]) -> None:
     path.with_name("second.json").hardlink_to(path)
     store = JsonFileStore(path)
     store.compact()
@@ -225,7 +219,7 @@ def begin_anew(path: Path) -> None:
 @pytest.mark.parametrize(
     "act", [cut_in_a_line, cut_at_the_end_of_a_line, empty, begin_anew], ids=lambda act: act.__name__
 )
-def test_a_file_cut_while_it_is_in_use_is_told_and_not_written_to(
+def test_a_file_cut_while_it_is_in_use_is_reported_and_not_written_to(
     path: Path, act: Callable[[Path], None], log: Callable[[], str]
 ) -> None:
     before = path.read_bytes()
@@ -276,7 +270,7 @@ def test_after_a_cut_repair_goes_on_with_what_is_left(path: Path, act: Callable[
     running.close()
 
 
-def test_a_deleted_file_is_told_and_a_new_one_begun(path: Path, log: Callable[[], str]) -> None:
+def test_a_deleted_file_is_reported_and_a_new_one_begun(path: Path, log: Callable[[], str]) -> None:
     store = JsonFileStore(path)
     assert len(list(store.iterate())) == 30
     path.unlink()
@@ -286,7 +280,7 @@ def test_a_deleted_file_is_told_and_a_new_one_begun(path: Path, log: Callable[[]
     store.close()
 
 
-def test_another_file_in_its_place_is_told_and_read_anew(path: Path, log: Callable[[], str]) -> None:
+def test_another_file_put_in_its_place_is_reported_and_read_anew(path: Path, log: Callable[[], str]) -> None:
     other = path.with_name("other.json")
     backup = JsonFileStore(other)
     backup.update("restored-1", adds("restored-1", "kept"))
@@ -299,7 +293,7 @@ def test_another_file_in_its_place_is_told_and_read_anew(path: Path, log: Callab
     store.close()
 
 
-def test_another_content_of_the_same_file_is_told_and_read_anew(path: Path, log: Callable[[], str]) -> None:
+def test_changed_content_of_the_same_file_is_reported_and_read_anew(path: Path, log: Callable[[], str]) -> None:
     store, reader = JsonFileStore(path), JsonFileStore(path)
     assert len(list(store.iterate())) == len(list(reader.iterate())) == 30
     path.write_bytes(path.read_bytes().replace(b"shopper-", b"longer-named-shopper-"))
@@ -311,7 +305,7 @@ def test_another_content_of_the_same_file_is_told_and_read_anew(path: Path, log:
         one.close()
 
 
-def test_a_rewrite_of_our_own_is_no_other_hand(path: Path, log: Callable[[], str]) -> None:
+def test_a_rewrite_of_our_own_is_not_reported(path: Path, log: Callable[[], str]) -> None:
     store, other = JsonFileStore(path), JsonFileStore(path)
     for _ in range(3):
         other.get(EVERYONE[0])

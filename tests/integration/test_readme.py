@@ -295,7 +295,9 @@ def test_every_command_that_starts_the_service_works(project: Path, command: str
 
 
 def test_wrong_setting_is_told_with_its_place_before_any_address_is_printed(project: Path) -> None:
-    (project / ".env").write_text("# mine\nALLOWED_ORIGIN=https://a.example\nWEB_CONCURRENCY=two\n", "utf-8")
+    (project / ".env").write_text(
+        "# mine\nALLOWED_ORIGIN=https://a.example\nWEB_CONCURRENCY=two\nDEMO_SHOP=yes\n", "utf-8"
+    )
     done = subprocess.run(
         ["python3", "run.py"], cwd=project, env=environment_for(project), capture_output=True, text=True
     )
@@ -304,6 +306,7 @@ def test_wrong_setting_is_told_with_its_place_before_any_address_is_printed(proj
     assert "http://" not in done.stdout
     assert done.stderr.splitlines() == [
         "Error: The service cannot start.",
+        "  DEMO_SHOP must be on or off, not 'yes' (.env line 4).",
         "  WEB_CONCURRENCY must be a whole number from 1 to 64, not 'two' (.env line 3).",
     ]
 

@@ -96,7 +96,7 @@ def test_a_line_is_read_as_it_was_spelled(session_id: str, record: Record | None
         b"\x00" * 9,
     ],
 )
-def test_what_is_no_whole_line_is_refused(broken: bytes) -> None:
+def test_a_text_that_is_not_one_whole_line_is_refused(broken: bytes) -> None:
     with pytest.raises(ValueError):
         read_line(broken)
 
@@ -104,7 +104,7 @@ def test_what_is_no_whole_line_is_refused(broken: bytes) -> None:
 @given(lines)
 @example([])
 @example([("a", None), ("a", None)])
-def test_a_whole_file_is_scanned_to_its_foot_and_is_what_any_json_parser_reads(
+def test_a_whole_file_is_scanned_to_its_footer_and_is_what_any_json_parser_reads(
     content: list[tuple[str, Record | None]],
 ) -> None:
     data = spell(content)
@@ -177,7 +177,7 @@ def test_a_line_left_out_by_a_power_failure_never_costs_the_ones_before_it(
         b'\n}"abcdefgh":{}\n}',
     ],
 )
-def test_what_a_crash_leaves_is_torn(rest: bytes) -> None:
+def test_a_tail_that_a_crash_leaves_is_torn(rest: bytes) -> None:
     assert judge(rest) is Tail.TORN
 
 
@@ -190,7 +190,7 @@ def test_what_a_crash_leaves_is_torn(rest: bytes) -> None:
         b',\n"abc\x00\x00\x00\x00,\n"ijklmnop":{},\n"qrs',
     ],
 )
-def test_whole_lines_behind_a_hole_are_seen(rest: bytes) -> None:
+def test_whole_lines_behind_a_hole_are_found(rest: bytes) -> None:
     assert judge(rest) is Tail.HOLES
 
 
@@ -211,7 +211,7 @@ def test_whole_lines_behind_a_hole_are_seen(rest: bytes) -> None:
         b",\n,\n",
     ],
 )
-def test_what_no_crash_leaves_is_damage(rest: bytes) -> None:
+def test_a_tail_that_no_crash_leaves_is_damage(rest: bytes) -> None:
     assert judge(rest) is Tail.DAMAGED
 
 
@@ -280,7 +280,7 @@ def test_lines_known_by_their_beginnings_are_those_that_parsing_finds(ids: list[
         b"",
     ],
 )
-def test_what_this_version_does_not_write_is_left_to_the_parser(foreign: bytes) -> None:
+def test_a_line_that_this_version_would_not_write_is_parsed(foreign: bytes) -> None:
     sound = line("session-z", ShopperSession(session="session-z").to_record())
 
     for spelled in (b",\n" + foreign, b",\n" + sound + b",\n" + foreign, sound, b",\n" + foreign + b",\n" + sound):
@@ -318,7 +318,7 @@ def test_an_id_of_any_spelling_is_found_where_it_ends(session_id: str) -> None:
         b"\0" * 512,
     ],
 )
-def test_where_no_line_of_ours_precedes_another_layout_is_no_torn_line(rest: bytes) -> None:
+def test_another_layout_at_the_beginning_of_a_file_is_not_a_torn_line(rest: bytes) -> None:
     """S2: it was cut, and kept under the name of a torn line."""
     assert judge(rest, behind_a_line=False) is Tail.DAMAGED
 
