@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, Route
 
 from testing.faults.weak_link import WeakLink
 from testing.gunicorn_server import GunicornServer, wait_until
@@ -290,6 +290,23 @@ def test_a_changed_cart_is_asked_about_when_the_shopper_has_stopped(
     clock.run_until(lambda: len(answers.questions) == 2, "the script asks twice", within_ms=200_000)
 
     assert answers.reasons == ["cart", "idle"]
+
+
+def test_a_cart_that_is_read_late_makes_stillness_a_moment_all_the_same(
+    context: BrowserContext, page: Page, clock: Clock, shop: UnkindShop
+) -> None:
+    shop.attributes = ""
+    answers = Answers(context, show_popup=False)
+    held: list[Route] = []
+    page.route("**/cart.js", lambda route: held.append(route))
+    page.goto(shop.url)
+    session_of(page)
+    clock.run_until(lambda: held, "the script reads the cart", within_ms=20_000)
+    clock.run(70_000)
+    held[0].fulfill(json={"item_count": 1})
+    clock.run_until(lambda: answers.questions, "the script asks", within_ms=60_000)
+
+    assert answers.reasons[0] == "idle"
 
 
 SIGNS = {

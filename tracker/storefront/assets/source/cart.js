@@ -8,7 +8,7 @@ let reading = 0;
 let again = 0;
 let isActed; // has this page changed the cart?
 let isRefused; // was a code refused when the cart was last read?
-let changed; // called after a change
+let changed; // called after the first look and after each change
 export let codes = []; // those that are applied: for a link that adds one
 
 export const onChange = (work) => (changed = work);
@@ -46,11 +46,13 @@ const readCart = async () => {
     state.items = items;
   });
   // The first look of a visit may come too late to see it change.
+  const isFirst = was === undefined;
   was ??= isActed ? 0 : items;
-  if (was === items) return;
-  edit((state) => (state.isNew = 1)); // since the last question
-  // `total` in minor units; `duplicates`: lines of a product that is in the cart already.
-  const duplicates = lines.length - new Set(lines.map((line) => line.product_id)).size;
-  record(items > was ? "add_to_cart" : "remove_from_cart", { items, was, total, currency, duplicates });
-  changed();
+  if (was !== items) {
+    edit((state) => (state.isNew = 1)); // since the last question
+    // `total` in minor units; `duplicates`: lines of a product that is in the cart already.
+    const duplicates = lines.length - new Set(lines.map((line) => line.product_id)).size;
+    record(items > was ? "add_to_cart" : "remove_from_cart", { items, was, total, currency, duplicates });
+  }
+  if (isFirst || was !== items) changed();
 };
