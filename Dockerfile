@@ -1,13 +1,13 @@
 # The service in a container: `docker compose up --detach` builds and starts it, see compose.yaml.
 #
-# The first stage installs the pinned packages, the second holds them and the service: no compiler, no cache, no pip of its
-# own. Nothing is written outside /data and /tmp, so the root file system may be read-only.
+# The first stage installs the pinned packages, those for PostgreSQL among them; the second holds them and the service: no
+# compiler, no cache, no pip of its own. Nothing is written outside /data and /tmp, so the root may be read-only.
 
 FROM python:3.13-slim AS packages
 WORKDIR /build
-COPY requirements.txt .
+COPY requirements-postgres.txt .
 RUN python -m venv --without-pip /opt/packages \
-    && pip --python /opt/packages/bin/python install --no-cache-dir --require-hashes --only-binary :all: -r requirements.txt
+    && pip --python /opt/packages/bin/python install --no-cache-dir --require-hashes --only-binary :all: -r requirements-postgres.txt
 
 FROM python:3.13-slim
 RUN useradd --system --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin tracker \

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import database, parts, report, serving, store_care, storing
+from bench import beside, database, figures, parts, report, serving, store_care, storing
 from bench.load import Load, require_wrk
 from bench.measure import Section, say
 from bench.serving import Plan
@@ -37,7 +37,11 @@ def _sections(plan: Plan, quick: bool, large: bool) -> dict[str, Callable[[], Se
         "growing": lambda: storing.growing(plan),
         "owner": lambda: store_care.owner(plan, sessions),
         "system": lambda: store_care.system(plan, sessions),
+        "figures": lambda: figures.figures(plan, sessions),
         "takeover": lambda: store_care.takeover(plan, sessions // 20),
+        "owner-http": lambda: beside.owner(plan, sessions),
+        "posts": lambda: beside.posts(plan, sessions // 100),
+        "moving": lambda: beside.moving(plan),
         "validation": lambda: parts.validation(plan),
         "parts": lambda: parts.parts(plan),
     }
@@ -55,6 +59,9 @@ def _sections(plan: Plan, quick: bool, large: bool) -> dict[str, Callable[[], Se
             "owner",
             "system",
             "takeover",
+            "owner-http",
+            "posts",
+            "moving",
         ):
             del every[slow]
     return every
@@ -65,12 +72,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python3 run.py bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="the most telling comparisons, small, in under 2 minutes")
     parser.add_argument("--large", action="store_true", help="also with a million stored sessions (a GB of disk)")
+    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="rounds of every comparison (default: 5)")
     parser.add_argument("--only", nargs="+", metavar="PART", help="these parts alone")
     parser.add_argument("--out", type=Path, metavar="FILE", help="also write FILE.md and FILE.json")
     parser.add_argument(
         "--record",
         action="store_true",
         help="put the tables into docs/performance.md, and docs/performance.json beside it",
+    )
+    parser.add_argument(
+        "--beside", type=Path, metavar="FOLDER", help="an earlier version with its .venv, for the parts that compare it"
     )
     parser.add_argument("--folder", type=Path, help="where the files that are measured are made (default: here)")
     given = parser.parse_args()
@@ -79,7 +90,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix=".bench-", dir=given.folder or ROOT) as folder:
         load = Load(seconds=1 if given.quick else 2)
         sizes = () if given.quick else (10_000, 100_000)
-        plan = Plan(Path(folder), rounds=5, load=load, sizes=sizes)
+        plan = Plan(Path(folder), rounds=given.rounds, load=load, sizes=sizes, beside=given.beside)
         known = _sections(plan, given.quick, given.large)
         unknown = set(given.only or ()) - known.keys()
         if unknown:

@@ -109,7 +109,7 @@ def _split(plan: Plan, count: int, requests: int) -> dict[str, float]:
     # The log goes where nobody reads it, but it is written.
     shown, sys.stderr = sys.stderr, Path(os.devnull).open("w")  # noqa: SIM115
     try:
-        app = create_app(Config(storage_file=folder / "sessions.json", holdout_percent=0.0))
+        app = create_app(Config(storage_file=folder / "sessions.json", holdout_percent=0.0, rate_limits=False))
         send(0)
         whole = Spread.of([send(1), send(2), send(3)]).median
         profile = cProfile.Profile()

@@ -32,6 +32,8 @@ class Plan:
     rounds: int
     load: Load
     sizes: tuple[int, ...]
+    beside: Path | None = None
+    """The folder of an earlier version, with a .venv of its own, to be measured in the same rounds."""
 
     def new_folder(self, name: str) -> Path:
         made = self.folder / name

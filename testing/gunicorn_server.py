@@ -44,17 +44,22 @@ class GunicornServer:
         args: tuple[str, ...] = (),
         open_files: int | None = None,
         as_script: bool = False,
+        root: Path = ROOT,
     ) -> None:
-        """`open_files`: the most descriptors of each process, as `ulimit -n` sets it. `as_script`: start `gunicorn`."""
+        """`open_files`: the most descriptors of each process, as `ulimit -n` sets it. `as_script`: start `gunicorn`.
+
+        `root`: the folder of the version that is served; another one than this has a .venv of its own.
+        """
         self.folder = folder
         self.storage = folder / "sessions.json"
         self.port = 0
         self._workers = workers
         self._env = dict(env or {})
         self._args = args
-        script = Path(sys.executable).with_name("gunicorn")
-        self._program = [str(script)] if as_script else [sys.executable, "-m", "gunicorn"]
+        python = Path(sys.executable) if root == ROOT else root / ".venv" / "bin" / "python"
+        self._program = [str(python.with_name("gunicorn"))] if as_script else [str(python), "-m", "gunicorn"]
         self._limit = [] if open_files is None else ["sh", "-c", f'ulimit -n {open_files}; exec "$@"', "sh"]
+        self._root = root
         self._log = folder / "server.log"
         self._process: subprocess.Popen[bytes] | None = None
         self.ended_by_itself = True
@@ -120,13 +125,15 @@ class GunicornServer:
                 "PORT": str(self.port),
                 "WEB_CONCURRENCY": str(self._workers),
                 "TRACKER_STORAGE_FILE": str(self.storage),
+                # All clients of a test have one address, and most tests do in a second what a shop does in an hour.
+                "RATE_LIMITS": "off",
                 "HOLDOUT_PERCENT": "0",
                 **self._env,
             }
-            command = [*self._limit, *self._program, "-c", str(ROOT / "gunicorn.conf.py"), *self._args]
+            command = [*self._limit, *self._program, "-c", str(self._root / "gunicorn.conf.py"), *self._args]
             with self._log.open("ab") as log:
                 self._process = subprocess.Popen(
-                    command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                    command, cwd=self._root, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
                 )
             if self._is_up():
                 return

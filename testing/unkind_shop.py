@@ -37,6 +37,10 @@ HABITS = {
 }
 """Scripts of other people's, by what they do."""
 
+YES_TOO_EARLY = """window.Shopify = { routes: ROUTES, customerPrivacy: {
+  analyticsProcessingAllowed: () => performance.now() < 800, marketingAllowed: () => performance.now() < 800 } };"""
+"""An API that says yes until it knows the shopper's choice, which is no."""
+
 ALLOWED = "analyticsProcessingAllowed: () => true, marketingAllowed: () => true"
 
 CONSENT = {
@@ -74,7 +78,8 @@ class UnkindShop(PlainShop):
     def __init__(
         self, service: str, *habits: str, consent: str = "ready", root: str = "/", attributes: str = "", body: str = ""
     ) -> None:
-        scripts = [CONSENT[consent].replace("ROUTES", f'{{ root: "{root}" }}'), *(HABITS[habit] for habit in habits)]
+        way = YES_TOO_EARLY if consent == "yes too early" else CONSENT[consent]
+        scripts = [way.replace("ROUTES", f'{{ root: "{root}" }}'), *(HABITS[habit] for habit in habits)]
         super().__init__(
             service, attributes=attributes, body=body, head="".join(f"<script>{{{one}}}</script>" for one in scripts)
         )

@@ -1,3 +1,3 @@
 """Shopify Tracker: keeps what a shopper does, and says whether a popup would help now."""
 
-__version__ = "1.0.0"
+__version__ = "2.0.0"

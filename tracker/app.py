@@ -15,7 +15,6 @@ from tracker.config import Config, load_config
 from tracker.decisions.engine import Engine
 from tracker.decisions.holdout.epochs import Epochs
 from tracker.decisions.shop.live_file import ShopFile, ShopSource
-from tracker.durable.cell import Cell
 from tracker.ingest.blueprint import ingest_blueprint
 from tracker.ingest.events import EventLimits
 from tracker.ingest.forget import forget_blueprint
@@ -29,6 +28,8 @@ from tracker.llm.budget import DailyLimits
 from tracker.llm.groq_client import GroqClient
 from tracker.llm.shared_budget import SharedBudget
 from tracker.ops.health import health_blueprint, notice_of_disk
+from tracker.ops.request_log import register_request_log
+from tracker.ops.retention import Retention
 from tracker.owner.join import OwnerRoom, Parts
 from tracker.owner.setup.sightings import SeesScript, register_sightings
 from tracker.sessions.merge import SessionLimits
@@ -37,9 +38,10 @@ from tracker.shopify.blueprint import MAX_WEBHOOK_BYTES, shopify_blueprint
 from tracker.storage import open_storage
 from tracker.storefront.blueprint import ASSETS, ScriptFirst, storefront_blueprint, storefront_script
 from tracker.web.access import register_access
+from tracker.web.callers.limits import Limits
 from tracker.web.docs import docs_blueprint
 from tracker.web.errors import register_errors
-from tracker.web.observability import configure_logging, register_request_log
+from tracker.web.observability import configure_logging
 from tracker.web.origins import AllowedOrigins, register_cors
 from tracker.web.routes import Service
 from tracker.web.security import register_security_headers
@@ -82,7 +84,9 @@ def create_app(
 
         spoken = OwnersFileOrDemos(shop, config.shop_file)
     epochs = Epochs(storage.cell("epochs"), 0.0 if config.demo_shop else config.holdout_percent, clock)
-    engine = engine or _engine(config, store, spoken, storage.cell("allowance"), epochs, clock)
+    limits = DailyLimits(calls=config.model_daily_calls, tokens=config.model_daily_tokens)
+    budget = SharedBudget(storage.cell("allowance"), limits)
+    engine = engine or _engine(config, store, spoken, budget, epochs, clock)
     waiting = WaitingOrders(storage.cell("orders"), zone)
     insights = insights or insights_of(store, sums, zone, epochs, waiting)
     orders = Orders(store, waiting, insights.session_of, clock)
@@ -110,11 +114,14 @@ def create_app(
     app.config["MAX_BODY_BYTES"] = config.max_body_bytes
     app.config["MAX_WEBHOOK_BYTES"] = MAX_WEBHOOK_BYTES
     app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.extensions["limits"] = Limits(is_on=config.rate_limits)
     register_request_log(app)
     register_security_headers(app)
     register_errors(app)
     register_access(app, origins, owner.token.current, owner.cookie.is_there, config.shopify_webhook_secret)
     register_sightings(app, owner.sightings)
+
+    Retention(store, storage.cell("retention"), config.keep_days, clock).register(app)
 
     app.register_blueprint(ingest_blueprint(store, _event_limits(config), session_limits, clock, orders.checkout_seen))
     app.register_blueprint(forget_blueprint(store))
@@ -122,7 +129,7 @@ def create_app(
     app.register_blueprint(shopify_blueprint(orders, config.shopify_shop_domain))
     for blueprint in owner.blueprints():
         app.register_blueprint(blueprint)
-    notices.append(lambda: shop.problem)
+    notices += [lambda: shop.problem, lambda: budget.notice(clock()) if config.groq_api_key else None]
     app.register_blueprint(health_blueprint(store, notices))
     app.register_blueprint(docs_blueprint(app))
     script = storefront_script()
@@ -155,14 +162,18 @@ def _event_limits(config: Config) -> EventLimits:
 
 
 def _engine(
-    config: Config, store: SessionStore, shop: ShopSource, cell: Cell, epochs: Epochs, clock: Callable[[], int]
+    config: Config,
+    store: SessionStore,
+    shop: ShopSource,
+    budget: SharedBudget,
+    epochs: Epochs,
+    clock: Callable[[], int],
 ) -> Engine:
     model = None
     if config.groq_api_key:
         model = GroqClient(
             config.groq_api_key, config.groq_base_url, config.groq_model, max_calls=config.model_calls_at_once
         )
-    budget = SharedBudget(cell, DailyLimits(calls=config.model_daily_calls, tokens=config.model_daily_tokens))
     return Engine(
         store,
         shop,

@@ -44,6 +44,12 @@ class Answers:
             page.wait_for_timeout(50)
         raise AssertionError(f"asked {len(self.questions)} times, not {times}")
 
+    def wait_until_settled(self, page: Page) -> None:
+        """Wait until the last question is answered, and what was to be drawn is drawn or dropped."""
+        page.wait_for_function(
+            "(() => { const it = JSON.parse(localStorage.shopSignals); return !it.open && !it.next })()"
+        )
+
     @property
     def reasons(self) -> list[str]:
         return [question["why"] for question in self.questions]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest.mark import ParameterSet
 from playwright.sync_api import Browser, BrowserContext, Error, Page
 
 from testing.faults.weak_link import WeakLink
@@ -49,6 +50,17 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 @pytest.fixture
 def page(context: BrowserContext) -> Page:
     return context.new_page()
+
+
+def gate_takes(most: int, cases: Iterable[Any], *, several: bool = False) -> list[ParameterSet]:
+    """Return cases as parameters: the gate tries the first ones of a kind, and `--thorough` tries all of them.
+
+    `several`: each case is a tuple with a value for each of several parameters.
+    """
+    return [
+        pytest.param(*(case if several else (case,)), marks=[] if place < most else [pytest.mark.thorough])
+        for place, case in enumerate(cases)
+    ]
 
 
 class Clock:
@@ -97,6 +109,25 @@ def session_of(page: Page) -> str:
     page.wait_for_function("localStorage.shopSignals")
     found: str = page.evaluate("JSON.parse(localStorage.shopSignals).id")
     return found
+
+
+def eventually(page: Page, is_true: Callable[[], object], what: str, patience_s: float = 30) -> None:
+    """Wait until the condition holds, while the page goes on: only a wait of Playwright's own lets it."""
+    for _ in range(round(patience_s / 0.05)):
+        if is_true():
+            return
+        page.wait_for_timeout(50)
+    assert is_true(), f"waited {patience_s} s in vain until {what}"
+
+
+def wait_for_cart(page: Page, items: int) -> None:
+    """Wait until the script has read so many items in the cart."""
+    page.wait_for_function("(items) => JSON.parse(localStorage.shopSignals || 'null')?.items === items", arg=items)
+
+
+def wait_for_requests(page: Page, link: WeakLink) -> None:
+    """Wait until a request that begins now has arrived: what the script sent before has arrived too."""
+    page.evaluate("(url) => fetch(url, { mode: 'no-cors' }).catch(() => {})", f"{link.url}/healthz")
 
 
 def pass_time(page: Page, key: str, ms: int) -> None:

@@ -13,7 +13,7 @@ from testing.gunicorn_server import GunicornServer, wait_until
 from testing.plain_shop import PlainShop
 from testing.unkind_shop import UnkindShop
 from tests.browser.answers import CART, Answers
-from tests.browser.conftest import Clock, pass_time, session_of
+from tests.browser.conftest import Clock, gate_takes, pass_time, session_of, wait_for_cart
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ STANDARD = {
 }
 
 
-@pytest.mark.parametrize("kind", STANDARD)
+@pytest.mark.parametrize("kind", gate_takes(1, STANDARD))
 def test_standard_events_of_shopify(
     page: Page, shop: UnkindShop, service: GunicornServer, link: WeakLink, kind: str
 ) -> None:
@@ -60,7 +60,7 @@ def test_standard_events_of_shopify(
 def test_a_code_that_the_cart_refuses(page: Page, shop: UnkindShop, service: GunicornServer, link: WeakLink) -> None:
     page.goto(shop.url)
     session = session_of(page)
-    page.wait_for_timeout(600)
+    wait_for_cart(page, 0)
     shop.codes = [{"code": "SECRET", "applicable": False}]
     page.click("#one")
     wait_for(service, session, "discount_refused")
@@ -71,7 +71,7 @@ def test_a_code_that_the_cart_refuses(page: Page, shop: UnkindShop, service: Gun
 def test_total_and_duplicates_of_the_cart(page: Page, shop: UnkindShop, service: GunicornServer) -> None:
     page.goto(shop.url)
     session = session_of(page)
-    page.wait_for_timeout(600)
+    wait_for_cart(page, 0)
     for times in (1, 2):
         page.evaluate("fetch('/cart/add.js', { method: 'POST' }).then((answer) => answer.text())")
         wait_for(service, session, "add_to_cart", times)
@@ -130,7 +130,7 @@ ARRIVALS = [
 ]
 
 
-@pytest.mark.parametrize(("referrer", "query", "keys"), ARRIVALS)
+@pytest.mark.parametrize(("referrer", "query", "keys"), gate_takes(2, ARRIVALS, several=True))
 def test_how_a_shopper_came_is_a_word_of_a_fixed_list(
     page: Page, shop: UnkindShop, service: GunicornServer, referrer: str, query: str, keys: dict[str, Any]
 ) -> None:
@@ -156,14 +156,17 @@ def test_a_code_that_the_shop_keeps_is_seen_and_not_read(
 
 def test_device_and_leaving_on_a_touch_screen(browser: Browser, shop: UnkindShop, service: GunicornServer) -> None:
     context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    clock = Clock(context)
     answers = Answers(context, show_popup=False)
     page = context.new_page()
     shop.body = '<div style="height: 6000px"></div>'
     page.goto(shop.url)
     session = begin_long_ago(page)
     for y in (1500, 3000, 0):
-        page.evaluate(f"scrollTo(0, {y})")
-        page.wait_for_timeout(500)
+        page.evaluate(
+            "(y) => new Promise((done) => { addEventListener('scroll', done, { once: true }); scrollTo(0, y) })", y
+        )
+        clock.run(250)
     answers.wait(page, 1)
 
     assert wait_for(service, session, "view")[0]["device"] == "phone"
@@ -258,7 +261,7 @@ def test_nothing_is_asked_at_the_very_beginning_of_a_visit(
     assert answers.reasons == ["exit"]
 
 
-@pytest.mark.parametrize("path", ["/policies/shipping-policy", "/pages/faq", "/search", "/cart"])
+@pytest.mark.parametrize("path", gate_takes(1, ["/policies/shipping-policy", "/pages/faq", "/search", "/cart"]))
 def test_turning_away_from_a_page_that_was_read(
     context: BrowserContext, page: Page, clock: Clock, shop: UnkindShop, path: str
 ) -> None:
@@ -296,7 +299,7 @@ SIGNS = {
 }
 
 
-@pytest.mark.parametrize("sign", [*SIGNS, None])
+@pytest.mark.parametrize("sign", gate_takes(2, [None, *SIGNS]))
 def test_stillness_is_a_moment_only_after_a_sign(
     context: BrowserContext, page: Page, clock: Clock, shop: UnkindShop, sign: str | None
 ) -> None:

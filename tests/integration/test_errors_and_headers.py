@@ -572,7 +572,7 @@ def test_logs_are_json_lines_without_addresses_bodies_keys_or_session_ids(talkat
     talkative.stop()
 
     lines = [json.loads(line) for line in talkative.log().splitlines()]
-    assert {line["logger"] for line in lines} >= {"gunicorn.error", "tracker.web.observability"}
+    assert {line["logger"] for line in lines} >= {"gunicorn.error", "tracker.ops.request_log"}
     assert [line for line in lines if line["level"] in {"ERROR", "CRITICAL"}] == []
     assert all({"time", "level", "logger", "message"} <= line.keys() for line in lines)
     for line in lines:

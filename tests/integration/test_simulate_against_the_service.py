@@ -62,7 +62,7 @@ def test_example_days_appear_in_a_running_service_and_are_taken_out_again(tmp_pa
     assert first["visits"] > 40
     assert len(during) == first["visits"] + 1
     assert again["cleared"] == first["visits"], "examples take the place of earlier ones"
-    assert f"{service.url}/today" in told
+    assert f"{service.url}/today?data=example" in told
     assert cleared["cleared"] > 40
     assert after == {"a-real-visit"}
 

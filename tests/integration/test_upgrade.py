@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,13 @@ import pytest
 from dotenv import dotenv_values
 from flask import Flask
 
-from testing.fake_groq import FakeGroq
 from testing.gunicorn_server import ROOT, GunicornServer
 from tests.integration.conftest import ADMIN_TOKEN, MakeApp
 from tracker.config import load_config
+from tracker.durable.cell import FileCell
 from tracker.environment import SERVER_SETTINGS
+from tracker.llm.budget import BudgetRefusedError, DailyLimits
+from tracker.llm.shared_budget import SharedBudget
 
 SAMPLES = ROOT / "tests" / "samples" / "1.0.0"
 SHOP_FILE = ROOT / "tests" / "samples" / "shop-1.0.0.toml"
@@ -153,19 +156,16 @@ def test_backtest_judges_decisions_of_1_0_0(app: Flask) -> None:
     assert run(app, "backtest")
 
 
-@pytest.mark.parametrize(("allowed", "asked"), [(1, 0), (2, 1)])
-def test_calls_to_the_model_that_were_spent_before_the_update_are_spent(
-    make_app: MakeApp, old_file: Path, allowed: int, asked: int
-) -> None:
+def test_calls_to_the_model_that_were_spent_before_the_update_are_spent(tmp_path: Path) -> None:
     spent = json.loads((SAMPLES / "allowance.json").read_text("utf-8"))
     assert spent["calls"] == 1
-    today = {**spent, "day": time.strftime("%Y-%m-%d", time.gmtime())}
-    old_file.with_name("sessions.json.allowance").write_text(json.dumps(today), "utf-8")
-    with FakeGroq("good") as groq:
-        model = {"groq_api_key": "key", "groq_base_url": groq.base_url, "model_daily_calls": allowed}
-        app = make_app(storage_file=old_file, shop_file=ROOT / "shop.example.toml", **model)
-        app.test_client().post("/askai", data="plain-0000-0001")
-        assert len(groq.requests) == asked
+    (tmp_path / "sessions.json.allowance").write_text(json.dumps(spent), "utf-8")
+    cell = FileCell(tmp_path / "sessions.json.allowance")
+    that_day = round(datetime.fromisoformat(f"{spent['day']}T12:00:00+00:00").timestamp() * 1000)
+
+    with pytest.raises(BudgetRefusedError):
+        SharedBudget(cell, DailyLimits(calls=1, tokens=1_000_000)).reserve(1000, that_day)
+    SharedBudget(cell, DailyLimits(calls=2, tokens=1_000_000)).reserve(1000, that_day)
 
 
 # --- The owner's files ------------------------------------------------------------------------------------------------

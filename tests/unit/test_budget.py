@@ -22,10 +22,12 @@ from tracker.llm.budget import (
     DailyLimits,
     Reservation,
 )
+from tracker.llm.faults import Fault
 from tracker.llm.shared_budget import SharedBudget
 
 NOON = 1_790_000_000_000
 DAY_MS = 86_400_000
+HOUR = 3_600_000
 MIDNIGHT = NOON // DAY_MS * DAY_MS + DAY_MS
 MUCH = 10**9
 
@@ -133,7 +135,7 @@ def test_a_transition_returns_the_next_state_and_leaves_the_present_one_unchange
     reserved, reservation = empty.reserve(600, NOON, DailyLimits(calls=1, tokens=600))
     assert (empty, reserved.calls, reserved.tokens) == (BudgetState(), 1, 600)
     assert reserved.succeeded(reservation, 84) == replace(reserved, tokens=84)
-    assert reserved.cancelled(reservation) == replace(reserved, calls=0, tokens=0)
+    assert reserved.cancelled(reservation) == replace(reserved, calls=0, tokens=0, hour_calls=0)
     assert reserved.failed(reservation, None, NOON) == replace(reserved, failures=1)
     assert reserved.paused(reservation, 0, NOON, 12.5) == replace(reserved, tokens=0, not_before=NOON + 12_500)
     assert BudgetState.from_record(reserved.to_record()) == reserved
@@ -240,15 +242,55 @@ def test_a_file_that_cannot_be_written_refuses_every_call(tmp_path: Path) -> Non
     assert refused(lambda: nowhere.reserve(1, NOON)) == "unavailable"
 
 
-def test_the_file_is_one_small_json_object_as_in_1_0_0(tmp_path: Path) -> None:
+def test_the_file_is_one_small_json_object_as_in_1_0_0_with_the_hour_beside(tmp_path: Path) -> None:
     budget = budget_in(tmp_path)
     budget.succeeded(budget.reserve(500, NOON), 77)
     assert json.loads((tmp_path / "count").read_bytes()) == {
         "day": "2026-09-21",
         "calls": 1,
         "tokens": 77,
+        "hour": NOON // HOUR,
+        "hour_calls": 1,
         "failures": 0,
         "open_until": 0,
         "not_before": 0,
     }
     assert {path.name for path in tmp_path.iterdir()} == {"count", "count.lock"}
+
+
+# --- The day is spread over its hours ---------------------------------------------------------------------------------
+
+
+def test_an_hour_takes_a_sixth_of_the_days_calls_and_the_next_one_begins_anew(tmp_path: Path) -> None:
+    limits = DailyLimits(calls=1800, tokens=MUCH)
+    budget = SharedBudget(FileCell(tmp_path / "count"), limits)
+    for _ in range(limits.calls_an_hour):
+        budget.reserve(1, NOON)
+
+    with pytest.raises(BudgetRefusedError) as refused:
+        budget.reserve(1, NOON)
+    assert refused.value.fault is Fault.HOUR
+    assert "hour" in (budget.notice(NOON) or "")
+    assert budget.notice(NOON + HOUR) is None
+    budget.reserve(1, NOON + HOUR)
+
+
+@pytest.mark.parametrize(("calls", "an_hour"), [(0, 0), (7, 7), (200, 200), (1000, 200), (6000, 1000)])
+def test_a_small_budget_is_not_spread(calls: int, an_hour: int) -> None:
+    assert DailyLimits(calls=calls, tokens=MUCH).calls_an_hour == an_hour
+
+
+def test_a_day_that_is_used_up_is_told_until_it_ends(tmp_path: Path) -> None:
+    budget = SharedBudget(FileCell(tmp_path / "count"), DailyLimits(calls=2, tokens=MUCH))
+    assert budget.notice(NOON) is None
+    budget.reserve(1, NOON)
+    budget.reserve(1, NOON)
+
+    assert "midnight" in (budget.notice(NOON) or "")
+    assert budget.notice(NOON + 24 * HOUR) is None
+
+
+def test_a_record_of_an_earlier_version_without_hours_is_read(tmp_path: Path) -> None:
+    old = {"day": "", "calls": 3, "tokens": 9, "failures": 0, "open_until": 0, "not_before": 0}
+
+    assert BudgetState.from_record(old).calls == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from testing.reference import own_commands
+from testing.reference import ROOT, own_commands
 from tracker import __version__
 from tracker.__main__ import check_free, opening, program, shows_demo_shop
 from tracker.environment import SERVER_SETTINGS
@@ -28,6 +29,12 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_version_is_that_of_the_package() -> None:
     assert CliRunner().invoke(program, ["--version"]).output == f"shopify-tracker {__version__}\n"
+
+
+def test_changelog_begins_with_this_version() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text("utf-8")
+
+    assert re.findall(r"^## (\S+)", text, re.MULTILINE)[0] == __version__
 
 
 def test_help_names_serve_and_every_command_and_no_option_of_flask() -> None:

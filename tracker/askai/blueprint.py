@@ -15,6 +15,7 @@ from tracker.decisions.shop.live_file import ShopSource
 from tracker.decisions.shop.shop import Shop
 from tracker.sessions.model import ANY_SESSION_ID
 from tracker.web.bodies import parse_id_or_json
+from tracker.web.callers.limits import Bound, limits
 from tracker.web.errors import STORE_ERRORS, ApiError
 from tracker.web.operations import answers, takes_body
 from tracker.web.routes import Callers
@@ -82,6 +83,7 @@ def askai_blueprint(engine: Engine, shop: ShopSource) -> Blueprint:
         The answer comes within 5.5 seconds, whatever the language model does: where it fails, the owner's rules and a
         learned scorecard decide.
         """
+        limits().take(Bound.QUESTIONS)
         if question.preview:
             return _preview(question, shop.current())
         decision = engine.advise(question.session, question.why, question.memory)

@@ -43,7 +43,9 @@ _BEHAVIOUR: Final[Mapping[str, Callable[[Visit], None]]] = {
 }
 _BUYING: Final = {"bouncer": 0.0, "browser": 0.0, "hesitator": 0.3, "buyer": 0.8}
 """The probability of an order, without a popup."""
-_MOST_BUYING: Final = 0.95
+_LEAVING: Final = 0.1
+"""The probability of a checkout that is begun and left; no effect reaches it."""
+_MOST_BUYING: Final = 1 - _LEAVING
 _RETURNING: Final = 0.22
 _MOST_VISITS: Final = 4
 _CANCELLED: Final = 0.03
@@ -198,6 +200,15 @@ def _visit(at_ms: int, browser: _Browser, plan: Plan, door: _Service, chance: ra
     if visit.items and wish < min(buying, _MOST_BUYING):
         session = _buy(visit, door, chance)
         browser.buys += 1
+    elif visit.items and wish > 1 - _LEAVING:
+        session = _leave_at_the_till(visit, door)
+    return session
+
+
+def _leave_at_the_till(visit: Visit, door: _Service) -> ShopperSession:
+    visit.begin_checkout(f"{visit.chance.getrandbits(128):032x}")
+    session = door.desk.get(visit.session)
+    assert session is not None
     return session
 
 

@@ -69,7 +69,15 @@ class FileLock:
 
     @contextmanager
     def held(self, until: float | None = None) -> Iterator[None]:
-        """Hold the lock, taken by `until` on the monotonic clock where that is given.
+        """Hold the lock for the time of a `with`; see `acquire`."""
+        self.acquire(until)
+        try:
+            yield
+        finally:
+            self.release()
+
+    def acquire(self, until: float | None = None) -> None:
+        """Take the lock by `until` on the monotonic clock, or within the usual time.
 
         Raises LockBusyError, or OSError where the lock file cannot be opened.
         """
@@ -77,15 +85,20 @@ class FileLock:
         if not self._threads.acquire(timeout=max(0.0, limit - time.monotonic())):
             raise LockBusyError("another thread holds the lock")
         try:
-            fd = self._taken(limit)
-            try:
-                yield
-            finally:
-                release(fd)
+            self._take(limit)
+        except BaseException:
+            self._threads.release()
+            raise
+
+    def release(self) -> None:
+        """Let go of the lock; its holder does."""
+        try:
+            if self._fd is not None:
+                release(self._fd)
         finally:
             self._threads.release()
 
-    def _taken(self, limit: float) -> int:
+    def _take(self, limit: float) -> None:
         while True:
             if self._fd is None:
                 self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -94,7 +107,7 @@ class FileLock:
                 self._opened = self._opened or os.fstat(self._fd)
                 take(self._fd, limit)
                 if os.path.samestat(self._opened, os.stat(self._place)):  # noqa: PTH116  at each write
-                    return self._fd
+                    return
             except FileNotFoundError:
                 pass
             except OSError:

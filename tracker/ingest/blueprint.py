@@ -9,10 +9,12 @@ from flask import Blueprint, Response
 from marshmallow import Schema, fields
 
 from tracker.ingest.events import EventLimits
+from tracker.ingest.intake import take_in
 from tracker.ingest.schemas import Ingested, IngestSchema
 from tracker.insights.orders import checkout_keys
-from tracker.sessions.merge import SessionLimits, merge
+from tracker.sessions.merge import SessionLimits
 from tracker.sessions.store import SessionStore
+from tracker.web.callers.limits import limits
 from tracker.web.errors import STORE_ERRORS
 from tracker.web.operations import answers, takes_body
 from tracker.web.routes import Callers
@@ -62,7 +64,7 @@ def ingest_blueprint(
         Send the same body again when in doubt: a body that was taken in before changes nothing.
         """
         report, rejected = body.report.bounded(now_ms(), body.rejected.add), body.rejected
-        store.update(report.session, lambda stored: merge(stored, report, session_limits, now_ms()))
+        take_in(store, report, session_limits, now_ms, limits())
         if keys := checkout_keys(report.events):
             checkout_seen(report.session, keys)
         if not rejected.count:

@@ -18,6 +18,9 @@ BREAK_AFTER: Final = 5
 BREAK_MS: Final = 30_000
 PROBE_MS: Final = 10_000
 """How long the one call that tests whether the model is back may take before another may try."""
+LEAST_AN_HOUR: Final = 200
+"""A smaller budget than this is not spread over the hours of the day."""
+_HOUR_MS: Final = 3_600_000
 LONGEST_PAUSE_S: Final = 86_400.0
 """A server that asks for a longer pause is asked again after a day."""
 
@@ -66,6 +69,11 @@ class DailyLimits:
     calls: int
     tokens: int
 
+    @property
+    def calls_an_hour(self) -> int:
+        """The most calls of one hour: four times the average, so that a flood cannot spend the day in a minute."""
+        return max(min(self.calls, LEAST_AN_HOUR), self.calls // 6)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetState:
@@ -74,6 +82,9 @@ class BudgetState:
     day: str = ""
     calls: int = 0
     tokens: int = 0
+    hour: int = 0
+    """The hour that `hour_calls` counts, since 1970."""
+    hour_calls: int = 0
     failures: int = 0
     """Failures in a row."""
     open_until: int = 0
@@ -94,9 +105,14 @@ class BudgetState:
             raise BudgetRefusedError(Fault.BREAKER)
         if calls >= limits.calls or spent + tokens > limits.tokens:
             raise BudgetRefusedError(Fault.BUDGET)
+        hour = now_ms // _HOUR_MS
+        hour_calls = self.hour_calls if self.hour == hour else 0
+        if hour_calls >= limits.calls_an_hour:
+            raise BudgetRefusedError(Fault.HOUR)
         # Half open: this call is the probe, and all others wait for its outcome.
         open_until = now_ms + PROBE_MS if self.is_broken else 0
-        state = replace(self, day=today, calls=calls + 1, tokens=spent + tokens, open_until=open_until)
+        counted = {"hour": hour, "hour_calls": hour_calls + 1}
+        state = replace(self, day=today, calls=calls + 1, tokens=spent + tokens, open_until=open_until, **counted)
         return state, Reservation(today, tokens)
 
     def succeeded(self, reservation: Reservation, tokens: int | None) -> BudgetState:
@@ -104,7 +120,7 @@ class BudgetState:
 
     def cancelled(self, reservation: Reservation) -> BudgetState:
         calls = max(0, self.calls - 1) if self.day == reservation.day else self.calls
-        return replace(self._settled(reservation, 0), calls=calls)
+        return replace(self._settled(reservation, 0), calls=calls, hour_calls=max(0, self.hour_calls - 1))
 
     def failed(self, reservation: Reservation, tokens: int | None, now_ms: int) -> BudgetState:
         failures = self.failures + 1
@@ -120,6 +136,13 @@ class BudgetState:
             return self
         return replace(self, tokens=max(0, self.tokens - reservation.tokens + tokens))
 
+    def used_up(self, now_ms: int, limits: DailyLimits) -> Fault | None:
+        """Return BUDGET or HOUR where the calls of the day or of the hour are used up."""
+        if self.day == _day(now_ms, self.day) and self.calls >= limits.calls > 0:
+            return Fault.BUDGET
+        is_hour_used = self.hour == now_ms // _HOUR_MS and self.hour_calls >= limits.calls_an_hour > 0
+        return Fault.HOUR if is_hour_used else None
+
     def to_record(self) -> dict[str, Any]:
         return asdict(self)
 
@@ -127,7 +150,8 @@ class BudgetState:
     def from_record(cls, record: Any) -> BudgetState:
         """Read a stored record. Raises TypeError or ValueError for anything that is no such record."""
         state = cls(**record)
-        numbers = (state.calls, state.tokens, state.failures, state.open_until, state.not_before)
+        counts = (state.calls, state.tokens, state.hour, state.hour_calls, state.failures)
+        numbers = (*counts, state.open_until, state.not_before)
         if type(state.day) is not str or not all(type(number) is int and number >= 0 for number in numbers):
             raise ValueError("not a budget's record")
         return state

@@ -20,6 +20,7 @@ class Fault(StrEnum):
 
     # The budget refused the call: no request was made.
     BUDGET = "budget", "the day's budget for the model was used up"
+    HOUR = "hour", "this hour's share of the day's budget for the model was used up"
     BREAKER = "breaker", "the model had failed again and again and was left alone for a while"
     RETRY_AFTER = "retry_after", "the model's server had asked for a pause"
     UNAVAILABLE = "unavailable", "the calls could not be counted"

@@ -1,7 +1,7 @@
 """The budget of all workers: its state in a cell, so that a call is counted once, and a restart forgets nothing.
 
-The value: JSON {day, calls, tokens, failures, open_until, not_before}. A value that cannot be read or written refuses
-every call: what cannot be counted is not spent.
+The value: JSON {day, calls, tokens, hour, hour_calls, failures, open_until, not_before}. A value that cannot be read
+or written refuses every call: what cannot be counted is not spent.
 """
 
 from __future__ import annotations
@@ -17,6 +17,13 @@ from tracker.llm.budget import BudgetRefusedError, BudgetState, DailyLimits, Res
 from tracker.llm.faults import Fault
 
 log = logging.getLogger(__name__)
+
+_UNCOUNTED = "The model's calls cannot be counted, so it is not asked: free some space, or delete the .allowance file."
+_NOTICES = {
+    Fault.BUDGET: "The day's calls to the model are used up: the rules decide until midnight (UTC)."
+    " Raise MODEL_DAILY_CALLS, or look for a client that asks too often.",
+    Fault.HOUR: "This hour's share of the calls to the model is used up: the rules decide until the hour ends.",
+}
 
 
 class SharedBudget:
@@ -68,6 +75,14 @@ class SharedBudget:
             if failed.is_broken:
                 text = "the model failed %d times in a row: no call is made for 30 s"
                 log.warning(text, failed.failures, extra={"breaker": "open"})
+
+    def notice(self, now_ms: int) -> str | None:
+        """Return a sentence for the owner where the model's calls are used up before their time."""
+        try:
+            used_up = _state(self._cell.get()).used_up(now_ms, self._limits)
+        except (CellError, ValueError, TypeError):
+            return _UNCOUNTED
+        return None if used_up is None else _NOTICES[used_up]
 
     def spent(self) -> tuple[int, int]:
         """Return (calls, tokens) of the last day with any call. Raises CellError, TypeError or ValueError."""

@@ -44,9 +44,17 @@ class ReportSchema(Schema):
     days = fields.List(fields.Dict(), required=True, metadata={"description": "Each day, today last."})
     total = fields.Dict(required=True, metadata={"description": "All these days together."})
     before = fields.Dict(required=True, metadata={"description": "As many days before them, together."})
+    first_day = fields.Date(
+        required=True, allow_none=True, metadata={"description": "The first day with a visit; null before it."}
+    )
     funnel = fields.List(fields.Dict(), required=True, metadata={"description": "The way to the till."})
     messages = fields.List(fields.Dict(), required=True, metadata={"description": "What became of each message."})
     lift = fields.Dict(required=True, metadata={"description": "Whether popups sell, and what that rests on."})
+    unmatched = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Orders that no visit is known of, as those by telephone; null: not known now."},
+    )
 
 
 def report_blueprint(reporting: Reporting) -> Blueprint:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, request
 
-from tracker.web.hosts import is_trusted_host
+from tracker.web.callers.hosts import is_trusted_host
 from tracker.web.routes import Callers
 from tracker.web.security import with_defaults
 from tracker.web.served_file import ServedFile

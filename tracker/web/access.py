@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 from flask import Flask, request
 
 from tracker.web.bodies import raw_body
+from tracker.web.callers.hosts import is_trusted_host
+from tracker.web.callers.limits import LIMIT_ERRORS, Bound, limits
 from tracker.web.errors import ApiError, Errors
-from tracker.web.hosts import is_trusted_host
 from tracker.web.origins import AllowedOrigins
 from tracker.web.routes import Callers, Route
 from tracker.web.signatures import is_signed
@@ -24,7 +25,7 @@ REFUSALS: Mapping[Callers, Errors] = {
     Callers.ANY_PAGE: {},
     Callers.SHOP: {403: ("origin_not_allowed",)},
     Callers.SHOP_AND_PIXELS: {403: ("origin_not_allowed",)},
-    Callers.OWNER: {401: ("wrong_token",), 403: ("owner_access_closed",)},
+    Callers.OWNER: {401: ("wrong_token",), 403: ("owner_access_closed",), **LIMIT_ERRORS},
     Callers.WEBHOOK: {401: ("wrong_signature",), 403: ("webhooks_closed",)},
     Callers.OWNERS_BROWSER: {401: ("signed_out",), 403: ("foreign_page",)},
     Callers.OWN_PAGES: {403: ("foreign_page",)},
@@ -68,6 +69,7 @@ def register_access(
         if not isinstance(route, Route):
             raise TypeError(f"The route {route.rule} declares nothing.")
         if route.body_limit is not None:
+            limits().check(Bound.BYTES)
             # One byte more, because Werkzeug refuses a chunked body of exactly this size; raw_body is exact.
             request.max_content_length = app.config[route.body_limit] + 1
         if route.callers is Callers.OWNER:
@@ -111,10 +113,12 @@ def _require_token(expected: bytes) -> None:
         raise ApiError(
             403, "owner_access_closed", "Set ADMIN_TOKEN to a long random text, then send it as a Bearer token."
         )
+    limits().check(Bound.WRONG_TOKENS)
     scheme, _, sent = request.headers.get("Authorization", "").partition(" ")
     # Bytes, because compare_digest refuses text that is not ASCII. WSGI decodes the header's bytes as Latin-1.
     token = sent.strip().encode("latin-1", "replace")
     if scheme.lower() != "bearer" or not hmac.compare_digest(token, expected):
+        limits().add(Bound.WRONG_TOKENS)
         raise ApiError(
             401,
             "wrong_token",

@@ -26,9 +26,11 @@ DESCRIPTIONS: Mapping[int, str] = {
     401: "The request does not carry the ADMIN_TOKEN; of a webhook: no valid signature, or another shop.",
     403: "The page's site is not in ALLOWED_ORIGINS; where the owner or Shopify may call: the setting for it is empty.",
     404: "No such session is stored.",
+    408: "The request took longer to arrive than REQUEST_TIMEOUT allows.",
     413: "The body is larger than the service takes.",
     415: "The body is compressed with something other than gzip.",
     422: "The request can be read, but is not as described here; `fields` names the faults.",
+    429: "The address or the session did more in this minute than is allowed; try again after Retry-After seconds.",
     503: "The session store cannot do this now; try again after Retry-After seconds.",
 }
 """What each status means in the API's document."""

@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line, and the request id that links the lines of a request to its answer.
+"""Logs: one JSON object a line, with the id of the request that it belongs to.
 
 No client's address, body or key is ever logged.
 """
@@ -6,16 +6,14 @@ No client's address, body or key is ever logged.
 from __future__ import annotations
 
 import logging
-import random
 import re
 import sys
-import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from flask import Flask, Response, g, has_request_context, request
+from flask import g, has_request_context
 
 log = logging.getLogger(__name__)
 
@@ -24,8 +22,6 @@ _CLIENT_ADDRESS = re.compile(r"\bip=\S+")
 """The sender's address in Gunicorn's line about a request that it could not parse."""
 
 _LEAST_SECRET = 8
-
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class JsonFormatter(logging.Formatter):
@@ -87,30 +83,3 @@ def hide_in_logs(secret: str) -> None:
     for handler in logging.getLogger().handlers:
         if isinstance(handler.formatter, JsonFormatter):
             handler.formatter.hide(secret)
-
-
-def register_request_log(app: Flask) -> None:
-    """Assign an id to every request, the caller's X-Request-Id or a new one, and log one line for every answer."""
-
-    @app.before_request
-    def begin() -> None:
-        sent = request.headers.get("X-Request-Id", "")
-        # Random enough to tell requests apart, without a system call for each.
-        g.request_id = sent if _REQUEST_ID.fullmatch(sent) else f"{random.getrandbits(128):032x}"
-        g.began = time.perf_counter()
-
-    @app.after_request
-    def finish(response: Response) -> Response:
-        if "request_id" not in g:
-            return response
-        response.headers["X-Request-Id"] = g.request_id
-        # The rule and not the path, which can hold a session id.
-        rule = request.url_rule.rule if request.url_rule is not None else "-"
-        log.info(
-            "%s %s %d",
-            request.method,
-            rule,
-            response.status_code,
-            extra={"status": response.status_code, "ms": round((time.perf_counter() - g.began) * 1000, 1)},
-        )
-        return response

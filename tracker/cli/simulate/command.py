@@ -118,7 +118,7 @@ def simulate_command(store: SessionStore, shop: ShopSource) -> click.Command:
         say(f"{counted(days, 'day')} of an example shop (seed {seed}): {_told(made)}")
         say(f"  {made.shown} browsers were offered a popup, and {made.held} were held back instead")
         say(f"  by this simulation, a browser that is shown popups orders {effect:+g} % more often")
-        say(f"  look at them: {address}/today")
+        say(f"  look at them: {address}/today?data=example")
         say("  take them out again: flask simulate --clear")
         if problem := health_problem(address):
             note(f"{problem} The example days are in the session file all the same.")

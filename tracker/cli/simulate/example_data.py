@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _S = TypeVar("_S")
 _T = TypeVar("_T")
 
-_WRITERS: Final = 16
+_WRITERS: Final = 48
 """Threads that write at once: the store makes their writes durable together."""
 
 

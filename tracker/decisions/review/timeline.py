@@ -192,6 +192,11 @@ def _decision(entry: LogEntry, fates: dict[str, str]) -> Moment:
         notes.append(
             f"{cost.model} answered in {cost.ms} ms with {cost.prompt_tokens + cost.completion_tokens} tokens."
         )
+    if entry.popup is None and entry.withheld is not None:
+        # The reason of a held decision ends with the one for the popup: `... Else "shipping": The rule holds.`
+        reason = entry.reason.partition('": ')[2] or entry.reason
+        text = f"We would have said this now: {_inside(reason)}"
+        return Moment(at_ms=entry.at, kind="held", text=text, notes=(_WITHHELD, *notes), words=entry.withheld.text)
     if entry.popup is None:
         return Moment(
             at_ms=entry.at, kind="silence", text=f"Nothing was shown: {_inside(entry.reason)}", notes=tuple(notes)

@@ -27,6 +27,7 @@ Identity: TypeAlias = tuple[int, int]
 """(device, inode)."""
 
 CANNOT_WRITE = "The sessions cannot be written: the disk is full or refuses to write. Free some space, then try again."
+NOT_AS_WRITTEN = "A line of the session file is not as it was written."
 
 _PIECE = 1 << 20
 """Larger files are read in pieces. (Mapped, a file that is cut meanwhile would kill the process with SIGBUS.)"""
@@ -67,12 +68,10 @@ class SessionFile:
         self.is_read_only = False
         try:
             fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-        except PermissionError:
+        except (FileNotFoundError, IsADirectoryError):
+            raise
+        except OSError:  # no permission, or a read-only file system
             self.is_read_only, fd = True, os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError as error:
-            if isinstance(error, FileNotFoundError | IsADirectoryError):
-                raise
-            self.is_read_only, fd = True, os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # a read-only file system
         self.fd = fd
         self._close = weakref.finalize(self, os.close, fd)
         self.identity = identity(os.fstat(fd))
@@ -106,19 +105,19 @@ class SessionFile:
 
     def read(self, place: Place, session_id: str) -> Record:
         """Return the record at a place. Raises StoreDamagedError where the file does not hold what it held."""
-        found, record = self.read_any(place)
-        if found != session_id:
-            raise StoreDamagedError("A line of the session file is not as it was written.")
+        record = text.read_record_of(text.key_of(session_id), self.read_bytes(*place))
+        if record is None:
+            raise StoreDamagedError(NOT_AS_WRITTEN)
         return record
 
     def read_any(self, place: Place) -> tuple[str, Record]:
         """Return (session id, record) at a place. Raises StoreDamagedError."""
         try:
-            session_id, record = text.read_line(self.read_bytes(place.start, place.length))
+            session_id, record = text.read_line(self.read_bytes(*place))
         except ValueError:
             record = None
         if record is None:
-            raise StoreDamagedError("A line of the session file is not as it was written.")
+            raise StoreDamagedError(NOT_AS_WRITTEN)
         return session_id, record
 
     def id_at(self, place: Place) -> str:
@@ -205,8 +204,8 @@ class SessionFile:
         """
         keys, lines, times = [], [], []
         for session_id, record in records:
-            lines.append(text.line(session_id, record))
             keys.append(text.key_of(session_id))
+            lines.append(text.line(session_id, record))
             times.append(None if record is None else text.updated_at(record))
         begin = text.separator(first=self.index.is_empty)
         self._put(begin + text.separator(first=False).join(lines) + text.FOOTER)
@@ -215,23 +214,25 @@ class SessionFile:
     def try_to_append(self) -> None:
         """Write some blanks where the next line would stand, and take them back. Raises StoreFullError."""
         self._put(text.FOOTER + _PROBE)
-        self._put_footer_back()
+        with contextlib.suppress(OSError):
+            self.end_here()
 
     def _put(self, piece: bytes) -> None:
+        failure: OSError | None = None
         try:
             if os.pwrite(self.fd, piece, self.index.end) == len(piece):
                 return
         except OSError as error:
-            self._put_footer_back()
-            raise StoreFullError(CANNOT_WRITE) from error
-        self._put_footer_back()
-        raise StoreFullError(CANNOT_WRITE)
-
-    def _put_footer_back(self) -> None:
-        # In this order the last whole line is never without its footer.
+            failure = error
         with contextlib.suppress(OSError):
-            os.pwrite(self.fd, text.FOOTER, self.index.end)
-            os.ftruncate(self.fd, self.size)
+            self.end_here()
+        raise StoreFullError(CANNOT_WRITE) from failure
+
+    def end_here(self) -> None:
+        """Put the footer behind the last line that is known, and cut off what follows."""
+        # In this order the last whole line is never without its footer.
+        os.pwrite(self.fd, text.FOOTER, self.index.end)
+        os.ftruncate(self.fd, self.size)
 
     def unflushed(self) -> int | None:
         """Return where the lines begin that were appended here, not flushed, and followed by no other process's."""
@@ -241,7 +242,8 @@ class SessionFile:
     def cut(self, end: int) -> None:
         """Cut off everything behind `end`. The index is wrong afterwards: drop this object."""
         self.index.end = end
-        self._put_footer_back()
+        with contextlib.suppress(OSError):
+            self.end_here()
 
     def flush(self) -> None:
         """Return when everything that was appended before the call is on the disk.

@@ -15,9 +15,9 @@ from itertools import zip_longest
 from operator import attrgetter
 from typing import cast
 
-from tracker.storage.json_file.blocks import BETWEEN, Block, Place
+from tracker.storage.json_file.blocks import Block, Place
 from tracker.storage.json_file.table import KeyTable
-from tracker.storage.json_file.text import HEADER, separator
+from tracker.storage.json_file.text import BETWEEN, HEADER, separator
 
 _FIRST = len(HEADER) + len(separator(first=True))
 _LINES_A_BLOCK = 512
@@ -89,7 +89,7 @@ class Index:
         number, done, count = self._next_number, 0, len(keys)
         while done < count:
             block = self._block_with_room(number + done)
-            upto = min(count, done + self._lines_a_block - len(block))
+            upto = done + self._lines_a_block - len(block.alive)
             block.add(number + done, lengths[done:upto], times[done:upto])
             done = upto
         self._next_number += count
@@ -105,7 +105,7 @@ class Index:
         start = _FIRST
         if self._blocks:
             last = self._blocks[-1].settle()
-            if len(last) < self._lines_a_block:
+            if len(last.alive) < self._lines_a_block:
                 return last
             start = last.start + last.size
         self._blocks.append(Block(start))
@@ -113,7 +113,7 @@ class Index:
         return self._blocks[-1]
 
     def _kill(self, number: int) -> bool:
-        block = self._block(number)
+        block = self._blocks[bisect_right(self._firsts, number) - 1]
         position = block.position(number)
         if position < 0:
             return False
@@ -121,18 +121,17 @@ class Index:
         self.sessions -= 1
         return True
 
-    def _block(self, number: int) -> Block:
-        return self._blocks[bisect_right(self._firsts, number) - 1]
-
     def _is_there(self, number: int) -> bool:
-        return self._block(number).position(number) >= 0
+        return self._blocks[bisect_right(self._firsts, number) - 1].position(number) >= 0
 
     def find(self, key: bytes) -> Place | None:
         """Return where the session's live line stands."""
         number = self._table.get(key)
         if number is None or not self._blocks:
             return None
-        block = self._block(number).settle()
+        block = self._blocks[bisect_right(self._firsts, number) - 1]
+        if block.stay is not None:
+            block.settle()
         position = block.position(number)
         return None if position < 0 else block.place(position)
 
@@ -161,7 +160,7 @@ class Index:
 
     def place_of(self, number: int) -> Place | None:
         """Return where a line stands, dead or alive; None where a compaction left it out."""
-        block = self._block(number).settle()
+        block = self._blocks[bisect_right(self._firsts, number) - 1].settle()
         position = block.position(number)
         return None if position < 0 else block.place(position)
 

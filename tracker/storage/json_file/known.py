@@ -15,6 +15,7 @@ from typing import Any
 
 from tracker.durable.fork import reset_after_fork
 from tracker.durable.lock import FileLock
+from tracker.sessions.store import StoreClosedError
 from tracker.storage.json_file.file import Identity, SessionFile, State
 from tracker.storage.json_file.index import Index
 
@@ -58,6 +59,7 @@ class KnownFile:
         self.locks = Locks()
         self._follow()
         self._look_again_at = 0.0
+        self.is_closed = False
         self.begin_in_this_process()
         reset_after_fork(self)
 
@@ -158,6 +160,16 @@ class KnownFile:
             missing = file.size - os.fstat(file.fd).st_size
             log.error("the session file became %d bytes shorter by another's hand; nothing is written to it", missing)
             self.leave_note(shorter=[*file.identity, file.size])
+
+    def close(self) -> None:
+        self.is_closed = True
+        self._file = None
+        self.locks.file.close()
+
+    def refuse_if_closed(self) -> None:
+        """Raise StoreClosedError after `close`."""
+        if self.is_closed:
+            raise StoreClosedError("The service is stopping; try again in a moment.")
 
     # --- notes in the lock file --------------------------------------------------------------------------------
 

@@ -118,9 +118,7 @@ def cut_torn_line(path: Path, file: SessionFile) -> None:
     rest = file.rest()
     kept = _keep_bytes(path, "torn", rest) if rest.strip(b"\0\t\r\n ,}") else None
     try:
-        # In this order the last whole line is never without its footer.
-        os.pwrite(file.fd, text.FOOTER, file.index.end)
-        os.ftruncate(file.fd, file.size)
+        file.end_here()
     except OSError:
         if kept is not None:
             kept.unlink()

@@ -7,8 +7,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 
 from tracker.durable.fork import reset_after_fork
 from tracker.durable.lock import LockBusyError
@@ -41,6 +40,7 @@ class Rewriter:
 
     def __init__(self, shared: SharedFile, compact_from: int, sweep_after_s: float) -> None:
         self._shared = shared
+        self.plain_errors = PlainErrors(shared)
         self._compact_from = compact_from
         self._sweep_after_s = sweep_after_s
         self._not_before = 0.0
@@ -74,7 +74,8 @@ class Rewriter:
         self._wake.set()
 
     def _is_mostly_dead(self, index: Index) -> bool:
-        return index.dead_bytes > max(index.live_bytes, self._compact_from)
+        dead = index.dead_bytes
+        return dead > self._compact_from and dead > index.live_bytes
 
     def _work(self) -> None:
         while not self._shared.stop.is_set():
@@ -91,7 +92,7 @@ class Rewriter:
     def _rewrite(self) -> None:
         try:
             # Without patience: a rewrite that is under way already does what this one would.
-            with plain_errors(self._shared), Rewrite(self._shared.path) as rewrite:
+            with self.plain_errors, Rewrite(self._shared.path) as rewrite:
                 with self._shared.writing(rewrites=True) as file:
                     is_due = file.index.tombstones or self._is_mostly_dead(file.index)
                 if is_due:
@@ -121,15 +122,22 @@ class Rewriter:
             self._rewrite()
 
 
-@contextmanager
-def plain_errors(shared: SharedFile) -> Iterator[None]:
-    """Turn what the system reports into what the port promises."""
-    try:
-        yield
-    except LockBusyError as error:
-        raise StoreBusyError("Another process holds the sessions; try again in a moment.") from error
-    except OSError as error:
-        log.error("the session file failed: %s", os.strerror(error.errno or 0))
-        if isinstance(error, FileNotFoundError) and not shared.path.parent.is_dir():
-            raise StoreFullError(NO_FOLDER) from error
-        raise StoreFullError(CANNOT_WRITE) from error
+class PlainErrors:
+    """In a `with`, turns what the system reports into what the port promises."""
+
+    def __init__(self, shared: SharedFile) -> None:
+        self._shared = shared
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, LockBusyError):
+            raise StoreBusyError("Another process holds the sessions; try again in a moment.") from error
+        if isinstance(error, OSError):
+            log.error("the session file failed: %s", os.strerror(error.errno or 0))
+            if isinstance(error, FileNotFoundError) and not self._shared.path.parent.is_dir():
+                raise StoreFullError(NO_FOLDER) from error
+            raise StoreFullError(CANNOT_WRITE) from error

@@ -16,7 +16,6 @@ from tracker.durable.lock import release, take
 from tracker.sessions.store import (
     Progress,
     StoreBusyError,
-    StoreClosedError,
     StoreDamagedError,
     StoreError,
     StoreFullError,
@@ -49,25 +48,15 @@ class SharedFile(KnownFile):
         self._poisoned: Identity | None = None
         """The file whose flush failed: it is written anew before anything else is acknowledged."""
         self._is_cleared = False
-        self.is_closed = False
         self.stop = threading.Event()
         """Set to end a compaction that is under way."""
-
-    def close(self) -> None:
-        self.is_closed = True
-        self._file = None
-        self.locks.file.close()
-
-    def _refuse_if_closed(self) -> None:
-        if self.is_closed:
-            raise StoreClosedError("The service is stopping; try again in a moment.")
 
     def know(self, ask: Callable[[SessionFile], _Answer]) -> tuple[SessionFile, _Answer]:
         """Return the file, and what `ask` finds in its index once everything appended to it is known.
 
         Needs no lock but `memory`, unless the file is half written or has to be mended.
         """
-        self._refuse_if_closed()
+        self.refuse_if_closed()
         with self.locks.memory:
             if self.catch_up(settled=False) is State.WHOLE:
                 file = self._known()
@@ -98,14 +87,20 @@ class SharedFile(KnownFile):
         """
         has_read_ahead = False
         for _ in range(20):
-            self._refuse_if_closed()
+            self.refuse_if_closed()
             if not self._is_cleared:
                 remove_leftover(self.path)
                 self._is_cleared = True
             lock = self.locks.file
             limit = until if until is not None else time.monotonic() + lock.timeout
-            with lock.held(limit):
-                file, status = self._file, self.look()
+            lock.acquire(limit)
+            file = self._file
+            try:
+                if file is not None:
+                    # Also this, for processes that reach one file by different names, or whose lock file another's hand
+                    # removed a moment ago.
+                    take(file.fd, limit)
+                status = self.look()
                 if status is None:
                     remedy: _Remedy | None = self._create
                 elif lock is not self.locks.file:
@@ -113,17 +108,15 @@ class SharedFile(KnownFile):
                 elif file is None or self.is_replaced(file, status) or (file.lacks(status) and not has_read_ahead):
                     remedy, has_read_ahead, until = self._read_ahead, True, None  # The time that takes is not counted.
                 else:
-                    # Inside the file lock, for processes that reach one file by different names, or whose lock file
-                    # another's hand removed a moment ago.
-                    take(file.fd, limit)
-                    try:
-                        with self.locks.memory:
-                            remedy = self._settle(file)
-                        if remedy is None or (rewrites and remedy == self._write_anew):
-                            yield file
-                            return
-                    finally:
-                        release(file.fd)
+                    with self.locks.memory:
+                        remedy = self._settle(file, status.st_size)
+                    if remedy is None or (rewrites and remedy == self._write_anew):
+                        yield file
+                        return
+            finally:
+                if file is not None:
+                    release(file.fd)
+                lock.release()
             if rewrites and remedy not in {_again, self._read_ahead}:
                 break
             assert remedy is not None, "without one the file was handed out"
@@ -134,14 +127,15 @@ class SharedFile(KnownFile):
         with self.locks.memory:
             self.catch_up(settled=False)
 
-    def _settle(self, file: SessionFile) -> _Remedy | None:
+    def _settle(self, file: SessionFile, size: int) -> _Remedy | None:
         """Mend what a crash left, and return what has to be done without the lock before anything may be written.
 
-        The file lock is held. Raises StoreDamagedError, and nothing was changed, where it was no crash.
+        The file lock is held, and the file of this name has this size. Raises StoreDamagedError, and nothing was
+        changed, where it was no crash.
         """
-        state = self.catch_up(settled=True)
-        if state is State.MISSING or self._file is not file:
+        if self._file is not file:
             return _again
+        state = file.catch_up(settled=True, size=size)
         file.open_to_write(self.path)
         note = self.note() if state is not State.WHOLE or not file.is_settled else {}
         was_taken_back = note.get("taken_back") == list(file.identity)

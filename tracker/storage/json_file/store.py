@@ -30,7 +30,7 @@ from tracker.storage.json_file.counting.following import FollowedSums
 from tracker.storage.json_file.counting.kept import KeptSums
 from tracker.storage.json_file.file import SessionFile, State
 from tracker.storage.json_file.rewrite import Rewrite
-from tracker.storage.json_file.rewriter import SWEEP_AFTER_S, Rewriter, plain_errors
+from tracker.storage.json_file.rewriter import SWEEP_AFTER_S, Rewriter
 from tracker.storage.json_file.shared import SharedFile
 from tracker.storage.json_file.writes import Write, WriteQueue
 
@@ -68,6 +68,7 @@ class JsonFileStore:
             self.sums = FollowedSums(self._shared, counting, kept)
         self._lock_timeout = lock_timeout
         self._rewriter = Rewriter(self._shared, compact_from, sweep_after_s)
+        self._plain_errors = self._rewriter.plain_errors
         self.begin_in_this_process()
         reset_after_fork(self)
 
@@ -79,7 +80,7 @@ class JsonFileStore:
 
     def update(self, session_id: str, change: Change) -> ShopperSession:
         """See SessionStore. Costs one read and one append of the record, and a share of a lock and of a flush."""
-        with plain_errors(self._shared):
+        with self._plain_errors:
             stored = self._commit(session_id, self._counted(change))
         assert stored is not None, "a change returns a session"
         return stored
@@ -92,14 +93,14 @@ class JsonFileStore:
             nonlocal found
             found = stored is not None
 
-        with plain_errors(self._shared):
+        with self._plain_errors:
             self._commit(session_id, remove)
         return found
 
     def get(self, session_id: str) -> ShopperSession | None:
         """See SessionStore."""
         key = text.key_of(session_id)
-        with plain_errors(self._shared):
+        with self._plain_errors:
             file, place = self._shared.know(lambda file: file.index.find(key))
             self._rewriter.see_to(file.index)
             return None if place is None else _session(session_id, self._read(file, place, session_id))
@@ -107,7 +108,7 @@ class JsonFileStore:
     def iterate(self, before: Position | None = None) -> Iterator[ShopperSession]:
         """See SessionStore."""
         newest = None if before is None else before[0]
-        with plain_errors(self._shared):
+        with self._plain_errors:
             file, groups = self._shared.know(lambda file: file.index.newest_first(newest))
             for group in groups:
                 # Sessions of one time come in the order of their ids, which the index does not hold.
@@ -118,7 +119,7 @@ class JsonFileStore:
 
     def prune(self, cutoff: int, progress: Progress | None = None) -> int:
         """See SessionStore. Also removes the files that were kept beside it before the cutoff: they hold sessions."""
-        with plain_errors(self._shared):
+        with self._plain_errors:
             for kept in list(recovery.quarantined(self._shared.path)):
                 with contextlib.suppress(FileNotFoundError):
                     if kept.stat().st_ctime * 1000 < cutoff:
@@ -132,7 +133,7 @@ class JsonFileStore:
     def check(self) -> StoreCheck:
         """See SessionStore."""
         try:
-            with plain_errors(self._shared), self._shared.writing() as file, self._shared.locks.memory:
+            with self._plain_errors, self._shared.writing() as file, self._shared.locks.memory:
                 sessions, size = file.index.sessions, file.size
                 file.try_to_append()
                 return StoreCheck(sessions, size)
@@ -151,7 +152,7 @@ class JsonFileStore:
 
         Others read and write meanwhile. Raises StoreError, and the old file stays.
         """
-        with plain_errors(self._shared):
+        with self._plain_errors:
             with self._shared.writing():
                 pass  # A file that is not there yet, or has to be mended, is written anew by that.
             with Rewrite(self._shared.path, REWRITE_PATIENCE_S) as rewrite:
@@ -163,7 +164,7 @@ class JsonFileStore:
 
     def repair(self) -> recovery.Repaired:
         """Save every whole session of a damaged file and keep the damaged one; a sound file is left as it is."""
-        with plain_errors(self._shared):
+        with self._plain_errors:
             try:
                 with self._shared.writing():
                     file = SessionFile(self._shared.path)
@@ -188,7 +189,7 @@ class JsonFileStore:
             return write.outcome()
         batch = [write]
         try:
-            with plain_errors(self._shared):
+            with self._plain_errors:
                 try:
                     with self._shared.writing(write.until) as file:
                         batch = queue.batch(write)

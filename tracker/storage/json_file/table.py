@@ -12,7 +12,7 @@ class KeyTable:
     bucket at a time takes half of an older one's entries, so that no insertion takes long.
     """
 
-    _FULL = 16
+    _FULL = 8
 
     def __init__(self, expected: int = 0) -> None:
         self._base = 64
@@ -29,47 +29,37 @@ class KeyTable:
         return self._buckets[where]
 
     def get(self, key: bytes) -> int | None:
-        bucket, entry = self._bucket(key), b"\n" + key + b"\0"
-        found = bucket.find(entry)
-        if found < 0:
+        bucket, entry = self._bucket(key), b"\n%b\0" % key
+        begin = bucket.find(entry) + len(entry)
+        if begin < len(entry):
             return None
-        begin = found + len(entry)
         end = bucket.find(b"\n", begin)
         return int(bucket[begin:end] if end >= 0 else bucket[begin:])
 
-    def put_all(self, keys: list[bytes], number: int, position: Callable[[int], int]) -> Iterator[tuple[int, int]]:
+    def put_all(self, keys: list[bytes], number: int, is_there: Callable[[int], bool]) -> Iterator[tuple[int, int]]:
         """Number the keys, ascending from `number` on; return (place among the keys, old number) of known ones.
 
-        `position` is below 0 for numbers of lines that are gone.
+        `is_there`: whether the line of a number is. A prune leaves lines out without knowing their keys.
         """
         buckets, mask, split = self._buckets, self._base - 1, self._split
-        for place, key in enumerate(keys):
+        for place, key in enumerate(keys, number):
             where = hash(key) & mask
             bucket = buckets[where] if where >= split else self._bucket(key)
             entry = b"\n%b\0" % key
             found = bucket.find(entry)
-            if found >= 0:
-                begin = found + len(entry)
-                end = bucket.find(b"\n", begin)
-                end = end if end >= 0 else len(bucket)
-                old = int(bucket[begin:end])
-                bucket[begin:end] = b"%d" % (number + place)
-                yield place, old
+            if found < 0:
+                bucket += b"%b%d" % (entry, place)
+                self._count += 1
+                if self._count > self._FULL * len(buckets):
+                    self._grow(is_there)
+                    mask, split = self._base - 1, self._split
                 continue
-            if len(bucket) > 4 * self._FULL * len(entry):
-                self._purge(bucket, position)
-            bucket += b"%b%d" % (entry, number + place)
-            self._count += 1
-            if self._count > self._FULL * len(buckets):
-                self._grow()
-                mask, split = self._base - 1, self._split
-
-    def _purge(self, bucket: bytearray, position: Callable[[int], int]) -> None:
-        """Forget keys of lines that are gone: a prune leaves lines out without knowing their keys."""
-        entries = bucket.split(b"\n")[1:]
-        known = [one for one in entries if position(int(one[one.index(b"\0") + 1 :])) >= 0]
-        self._count -= len(entries) - len(known)
-        bucket[:] = b"".join(b"\n" + one for one in known)
+            begin = found + len(entry)
+            end = bucket.find(b"\n", begin)
+            end = end if end >= 0 else len(bucket)
+            old = int(bucket[begin:end])
+            bucket[begin:end] = b"%d" % place
+            yield place - number, old
 
     def remove(self, key: bytes) -> None:
         """Forget a key."""
@@ -80,13 +70,18 @@ class KeyTable:
             del bucket[begin : end if end >= 0 else len(bucket)]
             self._count -= 1
 
-    def _grow(self) -> None:
+    def _grow(self, is_there: Callable[[int], bool]) -> None:
+        """Halve one more bucket, without the keys of lines that are gone."""
         entries = self._buckets[self._split].split(b"\n")[1:]
         self._buckets[self._split] = bytearray()
         self._buckets.append(bytearray())
         self._split += 1
         for entry in entries:
-            bucket = self._bucket(bytes(entry[: entry.index(b"\0")]))
-            bucket += b"\n" + entry
+            key, _, number = entry.partition(b"\0")
+            if is_there(int(number)):
+                bucket = self._bucket(bytes(key))
+                bucket += b"\n" + entry
+            else:
+                self._count -= 1
         if self._split == self._base:
             self._base, self._split = 2 * self._base, 0

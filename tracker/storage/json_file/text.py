@@ -17,6 +17,7 @@ import json
 import re
 from collections.abc import Iterator
 from enum import Enum
+from itertools import chain, repeat
 
 import orjson
 
@@ -36,13 +37,15 @@ def key_of(session_id: str) -> bytes:
 
 def line(session_id: str, record: Record | None) -> bytes:
     """Return one line, without what joins it to the others."""
-    return orjson.dumps(session_id) + b":" + (TOMBSTONE if record is None else orjson.dumps(record))
+    return b"%b:%b" % (orjson.dumps(session_id), TOMBSTONE if record is None else orjson.dumps(record))
 
 
 def separator(first: bool) -> bytes:
     """Return what stands before a line: the first one follows the header and needs no comma."""
     return b"\n" if first else b",\n"
 
+
+BETWEEN = len(separator(first=False))
 
 KEY_OF_LINE = re.compile(rb'("(?:[^"\\]|\\.)*"):')
 
@@ -56,6 +59,16 @@ def read_line(text: bytes) -> tuple[str, Record | None]:
     if value is not None and not isinstance(value, dict):
         raise ValueError("a session is an object")
     return session_id, value
+
+
+def read_record_of(key: bytes, text: bytes) -> Record | None:
+    """Return the record of a line of this session; None where it is not one whole line with a record of it."""
+    begin = b'"%b":' % key
+    try:
+        record = orjson.loads(memoryview(text)[len(begin) :]) if text.startswith(begin) else None
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None
 
 
 def updated_at(record: Record) -> int:
@@ -99,21 +112,27 @@ class Scan:
         self.end = 0
         """Just behind the last whole line."""
         begin = separator(first)
-        # Holes of a power failure read as NUL, which JSON text never holds: no line beside one is trusted.
         if data.startswith(begin):
-            self._read(data[len(begin) :].split(b"\n"), len(begin), trusts and b"\0" not in data)
+            # Holes of a power failure read as NUL, which JSON text never holds: no line beside one is trusted.
+            self._read(data.split(b"\n")[1:], len(begin), trusts and b"\0" not in data)
         self.is_whole = data[self.end :] == FOOTER
         """Whether nothing but the footer follows."""
 
     def _read(self, pieces: list[bytes], place: int, trusts: bool) -> None:
-        begun = list(map(_OWN_LINE.match, pieces[:-1])) if trusts else []
-        if begun and all(begun) and all(piece.endswith(b"},") for piece in pieces[:-1]):
-            # All but the last one, of which no newline shows that it is whole.
-            self.keys = [line[1] for line in begun if line]
-            self.times = [int(line[2]) for line in begun if line]
-            self.lengths = [len(piece) - 1 for piece in pieces[:-1]]
-            self.end = place + sum(map(len, pieces[:-1])) + len(begun) - 2
-            place, pieces = self.end + 2, pieces[-1:]
+        is_at_the_end = pieces[-1] == FOOTER[1:]
+        # Without the footer no newline shows that the last one is whole.
+        lines, rest = (pieces[:-1], []) if is_at_the_end else (pieces[:-1], pieces[-1:])
+        if trusts and lines:
+            begun = list(map(_OWN_LINE.match, lines))
+            ends = map(bytes.endswith, lines, chain(repeat(b"},", len(lines) - is_at_the_end), [b"}"]))
+            if all(begun) and all(ends):
+                self.keys = [line[1] for line in begun if line]
+                self.times = [int(line[2]) for line in begun if line]
+                self.lengths = [len(piece) - 1 for piece in lines]
+                self.lengths[-1] += is_at_the_end
+                self.end = place + sum(self.lengths) + BETWEEN * (len(lines) - 1)
+                place, lines = self.end + BETWEEN, []
+        pieces = lines + rest
         for number, piece in enumerate(pieces, 1):
             try:
                 line, session_id, record = _read_first(piece)
@@ -126,7 +145,7 @@ class Scan:
             self.end = place + len(line)
             if len(line) + 1 != len(piece) or number == len(pieces):
                 return  # No comma and newline follow.
-            place = self.end + len(separator(first=False))
+            place = self.end + BETWEEN
 
 
 _KEY = re.compile(r'"(?:[^"\\\n]|\\.){0,256}"\s*:\s*(?=\{|null)')

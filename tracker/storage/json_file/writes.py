@@ -32,6 +32,9 @@ class Write:
         """Whether this write's thread was woken to lead the next batch."""
         self._result: ShopperSession | None = None
         self._error: Exception | None = None
+
+    def become_waiting(self) -> None:
+        """Be ready for `wake` and `wait`."""
         self._woken = threading.Lock()
         self._woken.acquire()
 
@@ -78,6 +81,7 @@ class WriteQueue:
             if not self._is_led:
                 self._is_led = True
                 return True
+            write.become_waiting()
             self._waiting.append(write)
         while not write.wait(max(0.0, write.until - time.monotonic())):
             if is_opening():

@@ -16,12 +16,9 @@ _PIECE: Final = 1 << 18
 _SHORT: Final = 2048
 """Lines that are shorter on average are read many at a time."""
 
-_TEXT: Final = rb'"(?:[^"\\]|\\.)*"'
-_LIST: Final = rb"\[(?:[^\[\]\"]+|%b)*\]" % _TEXT
-_BEGIN: Final = re.compile(
-    rb'"([A-Za-z0-9._-]{8,64})":\{"session":"\1","updatedAt":[0-9]{1,16},"tally":(\[(?:[^\[\]"]+|%b|%b)*\])[,}]'
-    % (_TEXT, _LIST)
-)
+_BEGIN: Final = re.compile(rb'"([A-Za-z0-9._-]{8,64})":\{"session":"\1","updatedAt":[0-9]{1,16},"tally":')
+_BEHIND: Final = b',"itemsInCart":'
+"""The key that follows the tally in every record: no text of a tally can hold it, because quotes are escaped there."""
 
 
 def put_place(sums: Sums, file: SessionFile, place: Place, sign: int) -> None:
@@ -52,11 +49,13 @@ def put_block(sums: Sums, file: SessionFile, block: Block) -> None:
 
 def _put(sums: Sums, file: SessionFile, place: Place, begin: bytes, sign: int) -> None:
     found = _BEGIN.match(begin)
-    if found is None and len(begin) < place.length:
-        found = _BEGIN.match(file.read_bytes(place.start, place.length))
     if found is not None:
+        end = begin.find(_BEHIND, found.end())
+        if end < 0:
+            begin = file.read_bytes(place.start, place.length)
+            end = begin.find(_BEHIND, found.end())
         try:
-            sums.put(found[1].decode(), found[2], sign)
+            sums.put(found[1].decode(), begin[found.end() : end], sign)
             return
         except (ValueError, TypeError, LookupError):
             pass  # a tally of another version, or changed by hand: the whole record is read

@@ -11,6 +11,7 @@ import os
 import threading
 from typing import Any, Final
 
+from tracker.durable import blocking
 from tracker.durable.fork import reset_after_fork
 from tracker.sessions.counting import Counting
 from tracker.sessions.store import StoreBusyError, StoreDamagedError
@@ -117,6 +118,7 @@ class FollowedSums:
         try:
             for block in blocks:
                 put_block(sums, file, block)
+                blocking.give_way()
         except StoreDamagedError:
             self._shared.doubt(file)
             raise

@@ -63,10 +63,15 @@ class KeptSums(NothingKept):
 
     def prepare(self, now: os.stat_result | None, to: Identity, leaving: Leaving) -> None:
         """See NothingKept."""
-        sums = leaving.as_of_now()
-        if sums is not None or self.path.exists():
-            pending = None if sums is None else {"to": to[1], "sums": sums.to_record()}
-            self._change(None if now is None else now.st_ino, pending)
+        sums, inode = leaving.as_of_now(), None if now is None else now.st_ino
+        if sums is not None:
+            self._change(inode, {"to": to[1], "sums": sums.to_record()})
+        elif self.path.exists():
+            try:
+                self._change(inode, None)
+            except StoreDamagedError as error:
+                # Nobody leaves: no rewrite has to wait for what an operator has to mend.
+                log.warning("%s", error)
 
     def settle(self, now: Identity) -> None:
         """See NothingKept."""

@@ -13,7 +13,7 @@ import { KEY, options, service, spell, ticks } from "./ground.js";
 import { MOMENTS, SECOND } from "./moments.js";
 import { page } from "./names.js";
 import { drawn, preview } from "./popup.js";
-import { erase, hurry, leave, soon } from "./sending.js";
+import { erase, hurry, leave, onSend, soon } from "./sending.js";
 import {
   active,
   adopt,
@@ -132,6 +132,7 @@ const begin = () => {
     countAnew();
     wait();
   });
+  onSend(decide);
   listen();
   decide();
 };

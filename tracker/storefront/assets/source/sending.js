@@ -7,7 +7,10 @@ import { beam, post } from "./wire.js";
 let timer = 0;
 let sending = 0;
 export let failures = 0;
+let ensure; // called before anything is sent
 let erased; // the id of a visit that the service is to forget
+
+export const onSend = (work) => (ensure = work);
 
 // The next body: the events of the oldest visit in the queue, as many as fit.
 const pack = () => {
@@ -31,6 +34,7 @@ const drain = async () => {
   clearTimeout(timer);
   timer = 0;
   do {
+    ensure(); // what was allowed may be so no more
     if (!active) return;
     const [body, batch] = pack();
     const [status, text] = await post("ingest", body);

@@ -1,0 +1,126 @@
+"""Bounds on what one address and one session may do in a minute: counted in the memory of a worker, and failing open.
+
+An address is what TRUSTED_PROXIES says, and nothing that a client can write. It is kept for a minute at most, as a hash
+with a salt of the process, and stands in no file, log or metric.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections import Counter
+from collections.abc import Callable
+from enum import Enum
+from hashlib import blake2b
+from typing import Final, NoReturn
+
+from flask import current_app, request
+
+from tracker.web.errors import ApiError, Errors
+
+log = logging.getLogger(__name__)
+
+MINUTE_S: Final = 60
+MOST_KEYS: Final = 50_000
+"""Addresses and sessions that are counted in one minute, some 10 MB; beyond them nobody is refused."""
+
+LIMIT_ERRORS: Errors = {429: ("too_many_requests",)}
+"""The error of every route that is bounded."""
+
+
+class Bound(Enum):
+    """What is counted, the most of it in a minute, and what to do about it. An honest shop stays far below.
+
+    Behind one address may be an office, or a few hundred shoppers of one mobile network. 200 of them at once begin some
+    20 sessions a minute, ask 200 to 600 times and send 2 to 10 MB. A script reports 12 times a minute and at each
+    click that matters.
+    """
+
+    SESSIONS = 120, "This address began many sessions a moment ago; try again in a minute."
+    BYTES = 32_000_000, "This address sent much a moment ago; try again in a minute."
+    QUESTIONS = 600, "This address asked many questions a moment ago; try again in a minute."
+    REPORTS = 120, "This session was reported many times a moment ago; collect more before the next report."
+    WRONG_TOKENS = 10, "This address sent many wrong tokens a moment ago; try again in a minute."
+
+    @property
+    def most(self) -> int:
+        """The most in a minute."""
+        return self.value[0]
+
+    @property
+    def message(self) -> str:
+        """The message of the error."""
+        return self.value[1]
+
+
+class Limits:
+    """The counts of this worker for the minute that runs. One flat table, which is emptied when the minute ends."""
+
+    def __init__(self, *, is_on: bool, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock` returns seconds. Where it is not on, nothing is counted and nobody refused."""
+        self.is_on = is_on
+        self.refused: Counter[Bound] = Counter()
+        """How often each bound was hit, since the start."""
+        self.uncounted = 0
+        """How often nothing could be counted, and the request was let through."""
+        self._clock = clock
+        self._salt = os.urandom(16)
+        self._counts: dict[tuple[Bound, bytes], int] = {}
+        self._ends = 0.0
+        self._is_warned = False
+
+    def has_room(self, bound: Bound, of: str | None = None) -> bool:
+        """Return whether more is allowed in this minute. `of`: a session; without it the address."""
+        return not self.is_on or self._count(bound, of) < bound.most
+
+    def check(self, bound: Bound, of: str | None = None) -> None:
+        """Raise ApiError 429 where no more is allowed in this minute."""
+        if not self.has_room(bound, of):
+            self.refuse(bound)
+
+    def refuse(self, bound: Bound) -> NoReturn:
+        """Raise ApiError 429."""
+        self.refused[bound] += 1
+        if not self._is_warned and "X-Forwarded-For" in request.headers and bound is not Bound.REPORTS:
+            self._is_warned = True
+            log.warning("an address reached its limits; if it is that of a proxy of yours, set TRUSTED_PROXIES")
+        wait_s = max(1, round(self._ends - self._clock()))
+        raise ApiError(429, "too_many_requests", bound.message, headers={"Retry-After": str(wait_s)})
+
+    def add(self, bound: Bound, amount: int = 1, of: str | None = None) -> None:
+        """Count what was done."""
+        if not self.is_on:
+            return
+        count = self._count(bound, of)
+        if count == 0 and len(self._counts) >= MOST_KEYS:
+            self.uncounted += 1
+            return
+        self._counts[self._key(bound, of)] = count + amount
+
+    def take(self, bound: Bound, of: str | None = None) -> None:
+        """Check, and count one."""
+        self.check(bound, of)
+        self.add(bound, of=of)
+
+    def _count(self, bound: Bound, of: str | None) -> int:
+        now = self._clock()
+        if now >= self._ends:
+            self._counts.clear()
+            self._ends = now + MINUTE_S
+        return self._counts.get(self._key(bound, of), 0)
+
+    def _key(self, bound: Bound, of: str | None) -> tuple[Bound, bytes]:
+        text = _network(request.remote_addr or "") if of is None else of
+        return bound, blake2b(text.encode(), digest_size=8, key=self._salt).digest()
+
+
+def _network(address: str) -> str:
+    """Return what one client has of addresses: one of IPv4, and of IPv6 a network of 64 bits."""
+    return ":".join(address.split(":", 4)[:4]) if address.count(":") > 1 and "." not in address else address
+
+
+def limits() -> Limits:
+    """Return the limits of the application that answers."""
+    found: Limits = current_app.extensions["limits"]
+    return found
