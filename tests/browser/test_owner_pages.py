@@ -17,6 +17,8 @@ from tests.browser.conftest import AXE, Console
 from tracker.app import create_app
 from tracker.config import Config
 
+expect.set_options(timeout=30_000)  # a busy machine takes its time to answer a form
+
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "the-owner's-token-of-the-tests"
 SAYS = {

@@ -141,11 +141,11 @@ def _refused(error: HTTPException) -> AnyResponse:
         wanted = request.full_path.rstrip("?") if request.method == "GET" else None
         return redirect(url_for("login.form", next=wanted), 303)
     message = error.description if isinstance(error, ApiError) else _PLAIN.get(status, error.description)
-    return make_response(render_template("owner/error.html", status=status, message=message, code=code), status)
+    return make_response(render_template("owner/frame/error.html", status=status, message=message, code=code), status)
 
 
 def _store_refused(error: StoreError) -> AnyResponse:
-    text = render_template("owner/error.html", status=503, message=str(error), code=error.code)
+    text = render_template("owner/frame/error.html", status=503, message=str(error), code=error.code)
     answer = make_response(text, 503)
     answer.headers["Retry-After"] = str(error.retry_after)
     return answer
@@ -154,7 +154,9 @@ def _store_refused(error: StoreError) -> AnyResponse:
 def _unexpected(error: Exception) -> AnyResponse:
     log.error("unexpected failure", exc_info=error)
     message = "Something failed here that should not. The service's log has it under the X-Request-Id of this answer."
-    return make_response(render_template("owner/error.html", status=500, message=message, code="internal_error"), 500)
+    return make_response(
+        render_template("owner/frame/error.html", status=500, message=message, code="internal_error"), 500
+    )
 
 
 _PLAIN: Final = {

@@ -70,12 +70,12 @@ def login_blueprint(
 
     def _page(fault: str = "", *, wait_s: int = 0, status: int = 200) -> Response:
         if token.current():
-            text = render_template("owner/login.html", fault=fault, wait_s=wait_s, next=_wanted())
+            text = render_template("owner/login/login.html", fault=fault, wait_s=wait_s, next=_wanted())
         elif _may_choose():
             suggestion = (request.form.get("token") if fault else "") or secrets.token_urlsafe(18)
-            text = render_template("owner/choose.html", fault=fault, suggestion=suggestion)
+            text = render_template("owner/login/choose.html", fault=fault, suggestion=suggestion)
         else:
-            text = render_template("owner/closed.html")
+            text = render_template("owner/login/closed.html")
         return make_response(text, status)
 
     def _signed_in(target: str) -> AnyResponse:

@@ -70,7 +70,7 @@ def messages_blueprint(
             for one in current.messages
         ]
         return render_template(
-            "owner/messages.html",
+            "owner/messages/messages.html",
             rows=rows,
             problem=shop.problem,
             file=file,
@@ -100,7 +100,7 @@ def messages_blueprint(
     def editor() -> str:
         text = file.text()
         return render_template(
-            "owner/editor.html",
+            "owner/messages/editor.html",
             text=_STARTER.read_text("utf-8") if text is None else text,
             is_new=text is None,
             was=file.version(),
@@ -130,13 +130,18 @@ def messages_blueprint(
         if text is None:
             raise ApiError(404, "unknown_version", "There is no earlier version of this number.")
         return render_template(
-            "owner/editor.html", text=text, number=number, was=file.version(), file=file, checked=checked(text, today())
+            "owner/messages/editor.html",
+            text=text,
+            number=number,
+            was=file.version(),
+            file=file,
+            checked=checked(text, today()),
         )
 
     def _message_page(one: Message, fault: str = "") -> str:
         current = shop.current()
         return render_template(
-            "owner/message.html",
+            "owner/messages/message.html",
             message=one,
             outcome=outcomes().get(one.id),
             where=where(current, one, today()),
@@ -153,7 +158,7 @@ def messages_blueprint(
         if result.shop is not None and lines:
             trial = try_file(store, engine, clock, before=shop.current(), now=result.shop)
         page = render_template(
-            "owner/check.html",
+            "owner/messages/check.html",
             checked=result,
             lines=lines,
             trial=trial,

@@ -79,11 +79,13 @@ def numbers_blueprint(shell: Shell, sources: Sources) -> Blueprint:
     @blueprint.get("/today", callers=Callers.OWNERS_BROWSER)
     def today() -> AnyResponse:
         days = request.args.get("days", 28, type=int)
-        return answered("owner/today.html", days if days in PERIODS else 28, lambda found: _today_parts(sources, found))
+        return answered(
+            "owner/figures/today.html", days if days in PERIODS else 28, lambda found: _today_parts(sources, found)
+        )
 
     @blueprint.get("/pays", callers=Callers.OWNERS_BROWSER)
     def pays() -> AnyResponse:
-        return answered("owner/pays.html", 28, lambda found: {"told": told(found), "waits": waits(found)})
+        return answered("owner/figures/pays.html", 28, lambda found: {"told": told(found), "waits": waits(found)})
 
     return blueprint
 

@@ -24,7 +24,7 @@ def settings_blueprint(
     def page() -> str:
         lines = setting_lines(config, env_file)
         return render_template(
-            "owner/settings.html",
+            "owner/service/settings.html",
             problem=store.problem(),
             file_problem=shop.problem,
             has_model=bool(config.groq_api_key),

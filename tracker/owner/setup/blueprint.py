@@ -38,7 +38,7 @@ def setup_blueprint(
             return answer
         found = report(insights, current, words.moment(now, insights.zone).date(), _DAYS)
         text = render_template(
-            "owner/setup.html",
+            "owner/service/setup.html",
             etag=etag,
             now=now,
             seen=seen,

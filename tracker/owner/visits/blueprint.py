@@ -42,7 +42,7 @@ def visits_blueprint(shell: Shell, store: SessionStore, clock: Callable[[], int]
         shown = sessions[:_PAGE]
         more = f"{shown[-1].updated_at}.{shown[-1].session}" if len(sessions) > _PAGE else None
         return render_template(
-            "owner/visits.html", visits=visit_lines(shown, clock(), zone), more=more, is_first=_before() is None
+            "owner/visits/visits.html", visits=visit_lines(shown, clock(), zone), more=more, is_first=_before() is None
         )
 
     @blueprint.get("/visits/<session_id>", callers=Callers.OWNERS_BROWSER)
@@ -51,7 +51,7 @@ def visits_blueprint(shell: Shell, store: SessionStore, clock: Callable[[], int]
         moments = sorted([*timeline(session), *_confirmed(session)], key=attrgetter("at_ms"))
         began = words.moment(moments[0].at_ms if moments else session.updated_at, zone)
         return render_template(
-            "owner/visit.html",
+            "owner/visits/visit.html",
             session=session,
             line=one_line(session, clock()),
             moments=[(f"{words.moment(one.at_ms, zone):%H:%M:%S}", one) for one in moments],
