@@ -37,7 +37,7 @@ settings.register_profile("thorough", _ANY_SPEED, max_examples=1000, print_blob=
 
 _THOROUGH_ONLY = "takes minutes: run `python3 run.py test --thorough`"
 
-_REAL_PROCESSES = {"browser", "integration"}
+_REAL_PROCESSES = {"browser", "contract", "integration"}
 """The folders of tests that wait for other processes."""
 
 _CHROMIUM_ARGUMENTS = [
