@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from urllib.request import urlopen
 
 import pytest
 from playwright.sync_api import Page
@@ -24,7 +25,7 @@ SANDBOX = """<!doctype html><script>
   const TIMES = { checkout_started: "2026-11-23T08:00:00.000Z", checkout_completed: "2026-11-23T08:02:00.000Z" };
   const analytics = { subscribe: (name, work) => (subscribed[name] = work) };
   const browser = { localStorage: { getItem: async () => STORED } };
-</script><script src="SCRIPT"></script><script>
+</script><script>PIXEL</script><script>
   const checkout = {
     lineItems: [{ quantity: 2 }, { quantity: 1 }], totalPrice: { amount: 61.5, currencyCode: "EUR" },
     currencyCode: "EUR", email: "jo@doe.example", token: "c0ffee00c0ffee00c0ffee00c0ffee00",
@@ -35,7 +36,7 @@ SANDBOX = """<!doctype html><script>
   for (const name of ["checkout_started", "checkout_completed", "checkout_completed"])
     subscribed[name]({ id: "sh-" + name, name, timestamp: TIMES[name], data });
 </script>"""
-"""The sandbox: STORED is the storage of the shop's page, and BEFORE is done before the pixel is called."""
+"""The sandbox: PIXEL is pasted, STORED is the storage of the shop's page, BEFORE is done before the pixel is called."""
 
 
 @pytest.fixture(scope="module")
@@ -46,10 +47,18 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GunicornServer]
         yield started
 
 
+def pixel_of(link: WeakLink) -> str:
+    """Return the pixel's text as the owner copies it at this address, to be pasted."""
+    with urlopen(f"{link.url}/storefront-pixel.js") as answer:
+        text: str = answer.read().decode()
+    assert f'"{link.url}"' in text
+    return text
+
+
 def run_pixel(page: Page, shop: PlainShop, link: WeakLink, session: str, before: str = "") -> None:
     """Let the pixel report three events of this session from a frame without an origin, as Shopify does."""
     known = json.dumps(json.dumps({"id": session, "last": 9e15, "start": 0}))
-    sandbox = SANDBOX.replace("STORED", known).replace("SCRIPT", f"{link.url}/storefront-pixel.js")
+    sandbox = SANDBOX.replace("STORED", known).replace("PIXEL", pixel_of(link))
     page.goto(shop.url)
     page.evaluate(
         """(html) => document.body.append(Object.assign(document.createElement("iframe"),
@@ -134,7 +143,7 @@ def test_the_pixel_reports_nothing_without_a_current_session(page: Page, strict:
     with WeakLink(strict.port) as link, PlainShop(link.url, attributes='data-consent="wait"') as shop:
         for stored in ("null", '"{}"', json.dumps(json.dumps({"id": "long-ago-session", "last": 0}))):
             sandbox = SANDBOX.replace("STORED", stored).replace("BEFORE;", "")
-            sandbox = sandbox.replace("SCRIPT", f"{link.url}/storefront-pixel.js")
+            sandbox = sandbox.replace("PIXEL", pixel_of(link))
             page.goto(shop.url)
             page.evaluate(
                 """(html) => document.body.append(Object.assign(document.createElement("iframe"),
@@ -143,6 +152,8 @@ def test_the_pixel_reports_nothing_without_a_current_session(page: Page, strict:
             )
             page.frame_locator("iframe").locator("html").wait_for()
             # A request of the frame's own comes after those that the pixel might have sent.
-            page.frames[-1].evaluate("(url) => fetch(url, { mode: 'no-cors' })", f"{link.url}/healthz")
+            page.frames[-1].evaluate(
+                "(url) => fetch(url, { mode: 'no-cors', cache: 'reload' })", f"{link.url}/storefront.js"
+            )
 
         assert link.bodies == []

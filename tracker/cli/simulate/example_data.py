@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from tracker.decisions.holdout.offer import Offer
 from tracker.decisions.shop.shop import Shop
 from tracker.insights.orders import purchases
 from tracker.sessions.model import ShopperSession
-from tracker.sessions.store import SessionStore
+from tracker.sessions.store import SessionStore, StoreBusyError
 
 if TYPE_CHECKING:
     from tracker.demo.example_days import Plan
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _S = TypeVar("_S")
 _T = TypeVar("_T")
 
+_TRIES: Final = 20
 _WRITERS: Final = 48
 """Threads that write at once: the store makes their writes durable together."""
 
@@ -79,8 +81,18 @@ def _at_once(work: Callable[[_S], _T], items: Iterable[_S]) -> Iterator[_T]:
     each = iter(items)
     with ThreadPoolExecutor(_WRITERS) as pool:
         while batch := list(islice(each, _WRITERS * 4)):
-            ready, waiting = waiting, [pool.submit(work, item) for item in batch]
+            ready, waiting = waiting, [pool.submit(_patiently, work, item) for item in batch]
             for one in ready:
                 yield one.result()
         for one in waiting:
             yield one.result()
+
+
+def _patiently(work: Callable[[_S], _T], item: _S) -> _T:
+    """Return the result of the work, which a running service may hold up: a busy store is tried again for a while."""
+    for _ in range(_TRIES):
+        try:
+            return work(item)
+        except StoreBusyError as error:
+            time.sleep(error.retry_after)
+    return work(item)
