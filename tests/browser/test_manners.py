@@ -171,6 +171,7 @@ def test_events_and_popup_under_a_strict_content_security_policy(
     page.click("#one")
     clock.run(20_000)
     page.wait_for_selector("storefront-popup >> #card")
+    clock.run(3000)
 
     stored(
         session_of(page),

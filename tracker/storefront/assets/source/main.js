@@ -68,7 +68,7 @@ const come = () => {
   adopt();
   turnPage();
   session();
-  hurry();
+  soon();
   readSoon();
   wait();
 };
