@@ -68,7 +68,7 @@ const come = () => {
   adopt();
   turnPage();
   session();
-  soon();
+  hurry();
   readSoon();
   wait();
 };
