@@ -85,8 +85,8 @@ def test_no_consent_is_taken_from_a_stub(page: Page, clock: Clock, link: WeakLin
         assert page.evaluate("Object.keys(localStorage)") == []
 
 
-# The first report leaves 100 ms after the page came: where the API takes its yes back later, the service is told to forget
-# the visit, and does. On a slow machine the yes is taken back first.
+# The first report leaves 100 ms after the page came: where the API takes its yes back later, the service is told to
+# forget the visit, and does. On a slow machine the yes is taken back first.
 @pytest.mark.xfail(reason="the first report is quicker than the API, and is erased after it", strict=False)
 def test_an_api_that_says_yes_too_early_has_nothing_sent(page: Page, clock: Clock, link: WeakLink) -> None:
     with UnkindShop(link.url, consent="yes too early") as shop:
