@@ -113,4 +113,4 @@ STATES: dict[str, Callable[[], MadeUpInsights]] = {
     "small": lambda: shop(140, (19_500, 5210), (19_480, 5150)),
     "broken": lambda: shop(21, (1500, 401), (1100, 312)),
 }
-"""Name of a state -> what makes its figures."""
+"""What makes the figures of each state, by its name."""

@@ -32,7 +32,7 @@ class Environment:
     values: Mapping[str, str]
     """Without empty ones: an empty value counts as absent."""
     lines: Mapping[str, int]
-    """Name -> its line in .env, for the values that come from there."""
+    """The line of .env of each value that comes from there, by the setting's name."""
     unread: tuple[int, ...] = ()
     """The lines of .env that are neither a setting nor a comment."""
     unknown: tuple[str, ...] = ()

@@ -181,6 +181,11 @@ HIDE = """(hidden) => {
 }"""
 
 
+def move_to_leave(page: Page) -> None:
+    """Move the mouse out of the window at its top, as somebody does who is about to close it."""
+    page.evaluate("document.dispatchEvent(new MouseEvent('mouseout', { clientY: -2, bubbles: true }))")
+
+
 def begin_long_ago(page: Page) -> str:
     """Let the visit have begun so long ago that questions are allowed; return its id."""
     session = session_of(page)
@@ -236,7 +241,7 @@ def test_leaving_waits_for_no_gap(context: BrowserContext, page: Page, shop: Unk
     for _ in range(4):
         page.click("#one")
     page.wait_for_function("window.decided")
-    page.evaluate("document.dispatchEvent(new MouseEvent('mouseout', { clientY: -2, bubbles: true }))")
+    move_to_leave(page)
     answers.wait(page, 2)
 
     assert answers.reasons == ["again", "exit"]
@@ -251,11 +256,11 @@ def test_nothing_is_asked_at_the_very_beginning_of_a_visit(
     session_of(page)
     for _ in range(4):
         page.click("#one")
-    page.evaluate("document.dispatchEvent(new MouseEvent('mouseout', { clientY: -2, bubbles: true }))")
+    move_to_leave(page)
     clock.run(3000)
     assert answers.questions == []
     clock.run(13_000)
-    page.evaluate("document.dispatchEvent(new MouseEvent('mouseout', { clientY: -2, bubbles: true }))")
+    move_to_leave(page)
     answers.wait(page, 1)
 
     assert answers.reasons == ["exit"]
@@ -345,7 +350,7 @@ def test_no_more_than_twenty_questions_a_visit(
     page.goto(shop.url)
     begin_long_ago(page)
     for number in range(23):
-        page.evaluate("document.dispatchEvent(new MouseEvent('mouseout', { clientY: -2, bubbles: true }))")
+        move_to_leave(page)
         if number < 20:
             answers.wait(page, number + 1)
         clock.run(300)

@@ -80,7 +80,7 @@ class ServiceWorker(GeventWorker):  # type: ignore[misc]  # Gunicorn has no type
         self._stopping.set()
 
     def notify(self) -> None:
-        """Tell the master that this worker lives; end where the master does not."""
+        """Report to the master that this worker lives; end where the master does not."""
         self.tmp.notify()
         if self.ppid != os.getppid():
             self.log.info("Parent changed, shutting down: %s", self)
