@@ -486,7 +486,7 @@ def test_every_statement_of_a_request_names_exactly_one_session(
     assert len(about_sessions) >= 9
     assert len(about_cells) >= 2
     for statement, values in about_sessions:
-        assert " WHERE id = $" in statement or statement.startswith("INSERT INTO session "), statement
+        assert " WHERE id = $" in statement or "INSERT INTO session " in statement, statement
         assert len({ANNA, BERT} & set(values)) == 1, (statement, values)
     for statement, values in about_cells:
         assert " WHERE name = $" in statement or statement.startswith("INSERT INTO cell "), statement
