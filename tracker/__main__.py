@@ -17,7 +17,8 @@ from flask import Flask
 from flask.cli import FlaskGroup
 
 from tracker import __version__
-from tracker.environment import SERVER_SETTINGS, doubts, faults, read_environment
+from tracker.config import ConfigError
+from tracker.environment import SERVER_SETTINGS, faults, read_environment
 
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 """Addresses to listen on -> the address at which this machine reaches them."""
@@ -57,8 +58,8 @@ def serve(context: click.Context) -> None:
     """Serve. Further words go to Gunicorn; the settings in force are those of .env and of the environment."""
     try:
         environment = read_environment(Path(".env"))
-    except (OSError, UnicodeDecodeError):
-        raise click.ClickException(".env cannot be read: it must be a text file in UTF-8.") from None
+    except ConfigError as error:
+        raise click.ClickException(str(error)) from None
     if found := faults(environment):
         raise click.ClickException("\n".join(["The service cannot start.", *(f"  {fault}" for fault in found)]))
     values = {**SERVER_SETTINGS, **environment.values}
@@ -68,8 +69,6 @@ def serve(context: click.Context) -> None:
         os.environ["DEMO_SHOP"] = "on"
     for line in opening(values):
         click.echo(line)
-    for doubt in doubts(environment):
-        click.echo(f"  Note: {doubt}")
     click.echo("Ctrl-C stops it.")
     sys.stdout.flush()
     _become_gunicorn(context.args)

@@ -70,7 +70,7 @@ def create_app(
     ConfigError.
     """
     config = config or load_config()
-    configure_logging(config.log_level, config.secrets)
+    configure_logging(config.log_level, config.secrets, config.log_format)
     zone = config.shop_timezone
     storage = open_storage(config.storage_url, config.database_connections, VisitCounting(zone, clock))
     notices = [] if store or config.database_url else [notice_of_disk(config.storage_file)]

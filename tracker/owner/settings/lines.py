@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from tracker.config import SETTINGS, Config
+from tracker.config import SETTINGS, Config, ConfigError
 from tracker.environment import Environment, meant, read_environment
 
 _SECRET: Final = re.compile(r"(TOKEN|KEY|SECRET|PASSWORD)\Z")
@@ -50,7 +50,7 @@ def unknown_names(env_file: Path | None) -> list[tuple[str, str | None]]:
 def _read(env_file: Path | None) -> Environment:
     try:
         return read_environment(env_file) if env_file else Environment({}, {})
-    except (OSError, UnicodeDecodeError):
+    except ConfigError:
         return Environment({}, {})
 
 
