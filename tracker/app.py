@@ -148,7 +148,7 @@ def create_app(
             app.wsgi_app, x_for=config.trusted_proxies, x_proto=1, x_host=1, x_prefix=1
         )
     reporting = Reporting(insights, shop, clock)
-    register_commands(app, store, engine, session_limits, config, reporting, published)
+    register_commands(app, store, engine, session_limits, config, reporting, published, create_app)
     return app
 
 

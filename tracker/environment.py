@@ -94,7 +94,16 @@ def _first_line(statement: str, line: int) -> int:
 
 def faults(environment: Environment) -> list[str]:
     """Return a sentence for each value with which the service cannot start."""
-    found = []
+    return list(_faults(environment).values())
+
+
+def faulty_names(environment: Environment) -> set[str]:
+    """Return the settings whose values are wrong."""
+    return set(_faults(environment))
+
+
+def _faults(environment: Environment) -> dict[str, str]:
+    found = {}
     for name, parse in _parsers():
         text = environment.values.get(name)
         if text is None:
@@ -103,7 +112,7 @@ def faults(environment: Environment) -> list[str]:
             parse(text)
         except ValueError as error:
             shown = "" if _SECRET.search(name) else f", not {text!r}"
-            found.append(f"{name} must be {error}{shown} ({environment.place(name)}).")
+            found[name] = f"{name} must be {error}{shown} ({environment.place(name)})."
     return found
 
 

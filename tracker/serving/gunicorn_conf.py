@@ -18,7 +18,6 @@ if "gunicorn.app.wsgiapp" in sys.modules:
 import os
 import re
 import resource
-import socket
 from pathlib import Path
 
 from gunicorn.arbiter import Arbiter
@@ -28,6 +27,7 @@ from gunicorn.workers.base import Worker
 from tracker.config import load_config
 from tracker.environment import SERVER_SETTINGS, doubts
 from tracker.serving import taken_settings
+from tracker.serving.listening import instead_of, most_connections, why_not_listen
 
 _ENV_FILE = Path(".env")
 if _FAULTS := taken_settings.take(_ENV_FILE):
@@ -52,9 +52,8 @@ bind = f"[{_HOST}]:{_PORT}" if ":" in _HOST else f"{_HOST}:{_PORT}"
 worker_class = "tracker.serving.worker.ServiceWorker"
 # Two processes use two cores, and one goes on if the other dies. Render sets 1 on its smallest machine.
 workers = int(_SERVER["WEB_CONCURRENCY"])
-# Open connections of a worker; beyond it the one that stalls longest is ended. Each takes a descriptor, and a process
-# without one left cannot accept, open its file or ask the model. A hundred are kept for those.
-worker_connections = max(16, min(4000, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 128))
+# Open connections of a worker; beyond it the one that stalls longest is ended.
+worker_connections = most_connections(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 # One listening socket for all workers, so that a reload or an upgrade loses nobody who waits in its queue.
 reuse_port = False
 
@@ -134,14 +133,9 @@ def on_starting(server: Arbiter) -> None:
     for address in server.cfg.address:
         if not isinstance(address, tuple):
             continue
-        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-        with socket.socket(family) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(address)
-            except OSError as error:
-                server.log.error("Cannot listen on %s port %s: %s", *address, error.strerror)
-                sys.exit(1)
+        if why := why_not_listen(address[0], address[1]):
+            server.log.error("Cannot listen on %s port %s: %s. %s", *address[:2], why, instead_of(address[1]))
+            sys.exit(1)
 
 
 def on_reload(server: Arbiter) -> None:

@@ -11,7 +11,7 @@ from tracker.config import SETTINGS, Config, ConfigError
 from tracker.environment import Environment, meant, read_environment
 
 _SECRET: Final = re.compile(r"(TOKEN|KEY|SECRET|PASSWORD)\Z")
-_PASSWORD_IN_URL: Final = re.compile(r"(?<=://)[^/@\s]+@")
+_PASSWORD_IN_URL: Final = re.compile(r"(?<=://)[^/@\s]+(?=@)|(?<=[?&]password=)[^&\s]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,4 +64,4 @@ def _written(name: str, value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     text = ", ".join(value) if isinstance(value, tuple) else str(value)
-    return _PASSWORD_IN_URL.sub("***@", text)
+    return _PASSWORD_IN_URL.sub("***", text)

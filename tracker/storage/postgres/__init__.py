@@ -5,6 +5,7 @@ failures.py     what the driver raises, as errors of the port
 store.py        the sessions
 cell.py         small values by name
 schema.py       the tables: numbered SQL files, and which numbers this code works with
+state.py        what an operator wants to know of a database before it serves
 """
 
 from __future__ import annotations
