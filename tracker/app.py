@@ -70,7 +70,7 @@ def create_app(
     ConfigError.
     """
     config = config or load_config()
-    configure_logging(config.log_level, config.secrets)
+    configure_logging(config.log_level, config.secrets, config.log_format)
     zone = config.shop_timezone
     storage = open_storage(config.storage_url, config.database_connections, VisitCounting(zone, clock))
     notices = [] if store or config.database_url else [notice_of_disk(config.storage_file)]
@@ -148,7 +148,7 @@ def create_app(
             app.wsgi_app, x_for=config.trusted_proxies, x_proto=1, x_host=1, x_prefix=1
         )
     reporting = Reporting(insights, shop, clock)
-    register_commands(app, store, engine, session_limits, config, reporting, published)
+    register_commands(app, store, engine, session_limits, config, reporting, published, create_app)
     return app
 
 
