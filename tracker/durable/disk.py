@@ -1,4 +1,4 @@
-"""Whether a folder lies on a disk that outlives the next deploy, as far as the system shows it."""
+"""The disk that a folder lies on: how large it is, and whether it outlives the next deploy."""
 
 from __future__ import annotations
 
@@ -20,6 +20,15 @@ _GOES = {
 """What a folder lies on, by the type of its file system, where that does not stay."""
 
 _RENDER = "the disk of one deploy, which Render replaces at the next"
+
+
+def size_of_disk(folder: Path) -> int:
+    """Return the bytes of the file system that holds the folder, used ones included; 0 where the system shows none."""
+    try:
+        status = os.statvfs(folder)
+    except OSError:
+        return 0
+    return status.f_blocks * status.f_frsize
 
 
 def why_it_goes(folder: Path, environment: Mapping[str, str] = os.environ, mounts: Path = MOUNTS) -> str | None:
