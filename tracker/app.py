@@ -40,6 +40,7 @@ from tracker.storage import open_storage
 from tracker.storefront.blueprint import ASSETS, ScriptFirst, storefront_blueprint, storefront_script
 from tracker.web.access import register_access
 from tracker.web.callers.limits import Limits
+from tracker.web.callers.machines import Machines
 from tracker.web.docs import docs_blueprint
 from tracker.web.errors import register_errors
 from tracker.web.observability import configure_logging
@@ -116,6 +117,9 @@ def create_app(
     app.config["MAX_WEBHOOK_BYTES"] = MAX_WEBHOOK_BYTES
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["limits"] = Limits(is_on=config.rate_limits)
+    app.extensions["machines"] = Machines(
+        are_stored=config.store_bots or config.demo_shop, on_left_out=lambda: owner.sightings.note("machine", "")
+    )
     register_request_log(app)
     register_security_headers(app)
     register_errors(app)

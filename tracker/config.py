@@ -191,6 +191,13 @@ class Config:
         True,
         "off: addresses and sessions have no bounds a minute, for load tests and behind a proxy that limits.",
     )
+    store_bots: bool = _setting(
+        "STORE_BOTS",
+        kinds.switch,
+        False,
+        "on: visits of search engines, monitors and driven browsers are stored like those of shoppers, for tests. A"
+        " demo shop stores them always.",
+    )
     log_level: str = _setting(
         "LOG_LEVEL",
         kinds.log_level,
