@@ -19,10 +19,10 @@ from tests.browser.conftest import (
     WaitForRecord,
     axe_violations,
     eventually,
-    gate_takes,
     session_of,
     wait_for_cart,
 )
+from tests.conftest import gate_takes
 
 
 @pytest.fixture

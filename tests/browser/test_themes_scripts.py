@@ -12,7 +12,8 @@ from testing.gunicorn_server import wait_until
 from testing.plain_shop import PlainShop
 from testing.unkind_shop import CONSENT, SWAP_BODY, UnkindShop
 from tests.browser.answers import CARD, CART, Answers
-from tests.browser.conftest import Clock, Console, WaitForRecord, gate_takes, session_of, wait_for_requests
+from tests.browser.conftest import Clock, Console, WaitForRecord, session_of, wait_for_requests
+from tests.conftest import gate_takes
 
 
 @pytest.fixture
