@@ -28,10 +28,10 @@ from tracker.llm.budget import DailyLimits
 from tracker.llm.groq_client import GroqClient
 from tracker.llm.shared_budget import SharedBudget
 from tracker.ops.health import health_blueprint, notice_of_disk
-from tracker.ops.request_log import register_request_log
+from tracker.ops.request_log import RequestCounts
 from tracker.ops.retention import Retention
 from tracker.owner.join import OwnerRoom, Parts
-from tracker.owner.setup.sightings import SeesScript, register_sightings
+from tracker.owner.setup.sightings import SeesScript
 from tracker.sessions.merge import SessionLimits
 from tracker.sessions.store import SessionStore
 from tracker.shopify.blueprint import MAX_WEBHOOK_BYTES, shopify_blueprint
@@ -41,10 +41,10 @@ from tracker.web.access import register_access
 from tracker.web.callers.limits import Limits
 from tracker.web.docs import docs_blueprint
 from tracker.web.errors import register_errors
+from tracker.web.exchange import Exchanges
 from tracker.web.observability import configure_logging
-from tracker.web.origins import AllowedOrigins, register_cors
-from tracker.web.routes import Service
-from tracker.web.security import register_security_headers
+from tracker.web.origins import AllowedOrigins, Cors
+from tracker.web.routes import Service, paths_for_shop_pages
 
 
 def now_ms() -> int:
@@ -115,11 +115,8 @@ def create_app(
     app.config["MAX_WEBHOOK_BYTES"] = MAX_WEBHOOK_BYTES
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["limits"] = Limits(is_on=config.rate_limits)
-    register_request_log(app)
-    register_security_headers(app)
     register_errors(app)
     register_access(app, origins, owner.token.current, owner.cookie.is_there, config.shopify_webhook_secret)
-    register_sightings(app, owner.sightings)
 
     Retention(store, storage.cell("retention"), config.keep_days, clock).register(app)
 
@@ -138,8 +135,9 @@ def create_app(
         from tracker.demo.blueprint import demo_blueprint  # noqa: PLC0415  loaded only where it is on
 
         app.register_blueprint(demo_blueprint(store.get, script.version))
-    register_cors(app, origins)
 
+    cors = Cors(origins, paths_for_shop_pages(app))
+    app.wsgi_app = Exchanges(app.wsgi_app, cors, [RequestCounts().watch, owner.sightings.watch])  # type: ignore[method-assign]
     app.wsgi_app = ScriptFirst(app.wsgi_app, config.storefront_script, script)  # type: ignore[method-assign]
     app.wsgi_app = SeesScript(app.wsgi_app, config.storefront_script, owner.sightings)  # type: ignore[method-assign]
     if config.trusted_proxies:

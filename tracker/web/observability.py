@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from flask import g, has_request_context
+
+from tracker.web.exchange import request_id
 
 log = logging.getLogger(__name__)
 
@@ -47,8 +48,8 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": _CLIENT_ADDRESS.sub("ip=-", record.getMessage()),
         }
-        if has_request_context() and "request_id" in g:
-            entry["request_id"] = g.request_id
+        if (asked := request_id()) is not None:
+            entry["request_id"] = asked
         entry |= {key: value for key, value in vars(record).items() if key not in _STANDARD}
         if record.exc_info:
             entry["trace"] = self.formatException(record.exc_info)
