@@ -29,10 +29,10 @@ from tracker.llm.budget import DailyLimits
 from tracker.llm.groq_client import GroqClient
 from tracker.llm.shared_budget import SharedBudget
 from tracker.ops.health import health_blueprint, notice_of_disk
-from tracker.ops.request_log import register_request_log
+from tracker.ops.request_log import RequestCounts
 from tracker.ops.retention import Retention
 from tracker.owner.join import OwnerRoom, Parts
-from tracker.owner.setup.sightings import SeesScript, register_sightings
+from tracker.owner.setup.sightings import SeesScript
 from tracker.sessions.merge import SessionLimits
 from tracker.sessions.store import SessionStore
 from tracker.shopify.blueprint import MAX_WEBHOOK_BYTES, shopify_blueprint
@@ -43,10 +43,10 @@ from tracker.web.callers.limits import Limits
 from tracker.web.callers.machines import Machines
 from tracker.web.docs import docs_blueprint
 from tracker.web.errors import register_errors
+from tracker.web.exchange import Exchanges
 from tracker.web.observability import configure_logging
-from tracker.web.origins import AllowedOrigins, register_cors
-from tracker.web.routes import Service
-from tracker.web.security import register_security_headers
+from tracker.web.origins import AllowedOrigins, Cors
+from tracker.web.routes import Service, paths_for_shop_pages
 
 
 def now_ms() -> int:
@@ -120,14 +120,10 @@ def create_app(
     app.extensions["machines"] = Machines(
         are_stored=config.store_bots or config.demo_shop, on_left_out=lambda: owner.sightings.note("machine", "")
     )
-    register_request_log(app)
-    register_security_headers(app)
     register_errors(app)
     register_access(app, origins, owner.token.current, owner.cookie.is_there, config.shopify_webhook_secret)
-    register_sightings(app, owner.sightings)
 
     retention = Retention(store, storage.cell("retention"), config.keep_days, clock, most_bytes=_most_bytes(config))
-    retention.register(app)
 
     app.register_blueprint(ingest_blueprint(store, _event_limits(config), session_limits, clock, orders.checkout_seen))
     app.register_blueprint(forget_blueprint(store))
@@ -145,8 +141,10 @@ def create_app(
         from tracker.demo.blueprint import demo_blueprint  # noqa: PLC0415  loaded only where it is on
 
         app.register_blueprint(demo_blueprint(store.get, script.version))
-    register_cors(app, origins)
 
+    cors = Cors(origins, paths_for_shop_pages(app))
+    watchers = [RequestCounts().watch, owner.sightings.watch, retention.watch]
+    app.wsgi_app = Exchanges(app.wsgi_app, cors, watchers)  # type: ignore[method-assign]
     app.wsgi_app = ScriptFirst(app.wsgi_app, config.storefront_script, script)  # type: ignore[method-assign]
     app.wsgi_app = SeesScript(app.wsgi_app, config.storefront_script, owner.sightings)  # type: ignore[method-assign]
     if config.trusted_proxies:
