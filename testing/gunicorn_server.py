@@ -135,6 +135,8 @@ class GunicornServer:
                 "TRACKER_STORAGE_FILE": str(self.storage),
                 # All clients of a test have one address, and most tests do in a second what a shop does in an hour.
                 "RATE_LIMITS": "off",
+                # Browsers of tests are driven, and say so.
+                "STORE_BOTS": "on",
                 "HOLDOUT_PERCENT": "0",
                 **self._env,
                 "PYTHONPATH": str(self._root),

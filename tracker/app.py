@@ -15,6 +15,7 @@ from tracker.config import Config, load_config
 from tracker.decisions.engine import Engine
 from tracker.decisions.holdout.epochs import Epochs
 from tracker.decisions.shop.live_file import ShopFile, ShopSource
+from tracker.durable.disk import size_of_disk
 from tracker.ingest.blueprint import ingest_blueprint
 from tracker.ingest.events import EventLimits
 from tracker.ingest.forget import forget_blueprint
@@ -39,6 +40,7 @@ from tracker.storage import open_storage
 from tracker.storefront.blueprint import ASSETS, ScriptFirst, storefront_blueprint, storefront_script
 from tracker.web.access import register_access
 from tracker.web.callers.limits import Limits
+from tracker.web.callers.machines import Machines
 from tracker.web.docs import docs_blueprint
 from tracker.web.errors import register_errors
 from tracker.web.observability import configure_logging
@@ -115,13 +117,17 @@ def create_app(
     app.config["MAX_WEBHOOK_BYTES"] = MAX_WEBHOOK_BYTES
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["limits"] = Limits(is_on=config.rate_limits)
+    app.extensions["machines"] = Machines(
+        are_stored=config.store_bots or config.demo_shop, on_left_out=lambda: owner.sightings.note("machine", "")
+    )
     register_request_log(app)
     register_security_headers(app)
     register_errors(app)
     register_access(app, origins, owner.token.current, owner.cookie.is_there, config.shopify_webhook_secret)
     register_sightings(app, owner.sightings)
 
-    Retention(store, storage.cell("retention"), config.keep_days, clock).register(app)
+    retention = Retention(store, storage.cell("retention"), config.keep_days, clock, most_bytes=_most_bytes(config))
+    retention.register(app)
 
     app.register_blueprint(ingest_blueprint(store, _event_limits(config), session_limits, clock, orders.checkout_seen))
     app.register_blueprint(forget_blueprint(store))
@@ -130,6 +136,7 @@ def create_app(
     for blueprint in owner.blueprints():
         app.register_blueprint(blueprint)
     notices += [lambda: shop.problem, lambda: budget.notice(clock()) if config.groq_api_key else None]
+    notices.append(retention.notice)
     app.register_blueprint(health_blueprint(store, notices))
     app.register_blueprint(docs_blueprint(app))
     script = storefront_script()
@@ -150,6 +157,14 @@ def create_app(
     reporting = Reporting(insights, shop, clock)
     register_commands(app, store, engine, session_limits, config, reporting, published, create_app)
     return app
+
+
+def _most_bytes(config: Config) -> int:
+    """Return the size at which the store makes room; 0 for none."""
+    if config.max_store_bytes is not None:
+        return config.max_store_bytes
+    # While it is written anew, a second file stands beside it, three quarters as large.
+    return 0 if config.database_url else size_of_disk(config.storage_file.absolute().parent) // 3
 
 
 def _event_limits(config: Config) -> EventLimits:

@@ -54,7 +54,7 @@ def register_commands(
     app.cli.add_command(report_command(reporting))
     sessions = sessions_group(store, limits)
     add_migrate(sessions, config)
-    add_copy(sessions)
+    add_copy(sessions, config)
     app.cli.add_command(sessions)
     app.cli.add_command(ask_command(store, engine))
     shop = shop_group(config.shop_file)

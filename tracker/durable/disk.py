@@ -1,4 +1,4 @@
-"""Whether a folder lies on a disk that outlives the next deploy, and on one of this machine, as far as it shows."""
+"""The disk that a folder lies on: how large it is, whether of this machine, and whether it outlives the next deploy."""
 
 from __future__ import annotations
 
@@ -24,6 +24,15 @@ _RENDER = "the disk of one deploy, which Render replaces at the next"
 
 _ON_A_NETWORK = re.compile(r"nfs\d?|cifs|smb\d?|smbfs|9p|ceph|glusterfs|lustre|afs|virtiofs|fuse\..*")
 """Types of file systems that lie on another machine, or that a program serves."""
+
+
+def size_of_disk(folder: Path) -> int:
+    """Return the bytes of the file system that holds the folder, used ones included; 0 where the system shows none."""
+    try:
+        status = os.statvfs(folder)
+    except OSError:
+        return 0
+    return status.f_blocks * status.f_frsize
 
 
 def why_it_goes(folder: Path, environment: Mapping[str, str] = os.environ, mounts: Path = MOUNTS) -> str | None:

@@ -55,7 +55,7 @@ def _read(env_file: Path | None) -> Environment:
 
 
 def _written(name: str, value: Any) -> str:
-    if value in ("", ()):
+    if value in ("", (), None):
         return ""
     if _SECRET.search(name):
         return "set"

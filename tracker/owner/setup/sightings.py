@@ -15,18 +15,20 @@ import orjson
 from flask import Flask, Response, request
 
 from tracker.durable.cell import Cell, CellError
+from tracker.web.callers.machines import machines
 from tracker.web.routes import Route
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-Kind: TypeAlias = Literal["loaded", "heard", "pixel", "refused"]
-"""The script was loaded by a page; a page reported a visit; the pixel reported one; a page was refused."""
+Kind: TypeAlias = Literal["loaded", "heard", "pixel", "refused", "machine"]
+"""The script was loaded by a page; a page reported a visit; the pixel reported one; a page was refused; a report was
+left out because a machine sent it."""
 
 MOST: Final = 12
 """Origins kept of each kind; anyone can send an origin, so there is a bound: the newest are kept."""
 
-_KINDS: Final[tuple[Kind, ...]] = ("loaded", "heard", "pixel", "refused")
+_KINDS: Final[tuple[Kind, ...]] = ("loaded", "heard", "pixel", "refused", "machine")
 _EVERY_MS: Final = 30_000
 """What is known already is written so often at most."""
 _NEWS_EVERY_MS: Final = 1_000
@@ -155,7 +157,8 @@ def register_sightings(app: Flask, sightings: Sightings) -> None:
     @app.after_request
     def look(response: Response) -> Response:
         route = request.url_rule
-        if request.method != "POST" or not isinstance(route, Route) or not route.is_for_shop_pages:
+        is_of_shop = isinstance(route, Route) and route.is_for_shop_pages
+        if request.method != "POST" or not is_of_shop or machines().is_calling():
             return response
         sent = request.headers.get("Origin", "")
         if response.status_code == 403 and (origin := origin_of(sent)):
