@@ -8,11 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tracker.durable.cell import Cell, FileCell
 from tracker.sessions.counting import CountedSessions, Counting
 from tracker.sessions.store import Progress, SessionStore
 from tracker.storage.json_file import JsonFileStore
+
+if TYPE_CHECKING:
+    from tracker.storage.postgres.state import DatabaseState
 
 POOL_SIZE = 8
 """Connections of one process to a database, where no other number is set."""
@@ -52,6 +56,13 @@ def open_storage(url: str, pool_size: int = POOL_SIZE, counting: Counting | None
 def open_store(url: str, pool_size: int = POOL_SIZE) -> SessionStore:
     """Return the store of the sessions at an address; see `open_storage`."""
     return open_storage(url, pool_size).sessions
+
+
+def database_state(url: str) -> DatabaseState:
+    """Return what an operator wants to know of a database. Raises StoreError."""
+    from tracker.storage.postgres.state import state_of  # noqa: PLC0415  as above
+
+    return state_of(url)
 
 
 def migrate(url: str) -> list[int]:

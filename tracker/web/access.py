@@ -14,6 +14,7 @@ from tracker.web.bodies import raw_body
 from tracker.web.callers.hosts import is_trusted_host
 from tracker.web.callers.limits import LIMIT_ERRORS, Bound, limits
 from tracker.web.errors import ApiError, Errors
+from tracker.web.exchange import note_route
 from tracker.web.origins import AllowedOrigins
 from tracker.web.routes import Callers, Route
 from tracker.web.signatures import is_signed
@@ -68,6 +69,7 @@ def register_access(
             return  # The answer is 404 or 405.
         if not isinstance(route, Route):
             raise TypeError(f"The route {route.rule} declares nothing.")
+        note_route(route)
         if route.body_limit is not None:
             limits().check(Bound.BYTES)
             # One byte more, because Werkzeug refuses a chunked body of exactly this size; raw_body is exact.

@@ -23,9 +23,10 @@ from tracker.sessions.store import (
     StoreDamagedError,
     StoreError,
     StoreFullError,
+    least_of,
 )
 from tracker.storage.json_file import recovery, text, writes
-from tracker.storage.json_file.blocks import Place
+from tracker.storage.json_file.blocks import Place, cutoff_for
 from tracker.storage.json_file.counting.following import FollowedSums
 from tracker.storage.json_file.counting.kept import KeptSums
 from tracker.storage.json_file.file import SessionFile, State
@@ -75,6 +76,7 @@ class JsonFileStore:
     def begin_in_this_process(self) -> None:
         """Writes of other threads of a parent are not the child's."""
         self._queue = WriteQueue(self._shared.locks.queue)
+        self._is_flushing = False
 
     # --- the port ----------------------------------------------------------------------------------------------
 
@@ -125,6 +127,19 @@ class JsonFileStore:
                     if kept.stat().st_ctime * 1000 < cutoff:
                         kept.unlink()
         return self.compact(cutoff, progress)
+
+    def size(self) -> int | None:
+        """See SessionStore. The file's own size, with what is out of use in it."""
+        index = self._shared.index()
+        return 0 if index is None else index.end + len(text.FOOTER)
+
+    def shrink(self, most: int) -> int:
+        """See SessionStore. While it is written anew, the new file stands beside the old one."""
+        with self._plain_errors:
+            file, blocks = self._shared.know(lambda file: file.index.copied_blocks())
+            if file.size <= most:
+                return 0
+            return self.compact(cutoff_for(blocks, least_of(most)))
 
     def problem(self) -> str | None:
         """See SessionStore. Tries what an update does, but for the flush: blanks are appended and taken back."""
@@ -180,12 +195,12 @@ class JsonFileStore:
     def _commit(self, session_id: str, change: writes.Change) -> ShopperSession | None:
         """Store what `change` makes of the session; return that, once it is on the disk.
 
-        The first thread that comes leads: it takes the file lock, writes for all that wait by then, and hands the lead
-        on before it flushes, so that the next batch is written meanwhile. The others sleep until they are written, or
-        lead.
+        The first thread that comes leads: it takes the file lock, writes for all that wait by then, flushes, and hands
+        the lead on. The others sleep until they are written, or lead. Who comes during a flush is in the next batch:
+        handed on before it, the lead went to each of them in turn, with a lock and a write of its own.
         """
         queue, write = self._queue, Write(session_id, change, time.monotonic() + self._lock_timeout)
-        if not queue.enter(write, lambda: self._shared.is_opening):
+        if not queue.enter(write, self._is_at_work):
             return write.outcome()
         batch = [write]
         try:
@@ -194,9 +209,9 @@ class JsonFileStore:
                     with self._shared.writing(write.until) as file:
                         batch = queue.batch(write)
                         self._append(file, batch)
+                    self._flush(file)
                 finally:
                     queue.hand_over()
-                self._flush(file)
         except BaseException as error:
             failure = error if isinstance(error, Exception) else StoreBusyError("It was interrupted; try again.")
             for one in batch:
@@ -240,13 +255,20 @@ class JsonFileStore:
             self._shared.doubt(file)
             raise
 
+    def _is_at_work(self) -> bool:
+        """Whether the leader reads a file that is new to this process, or waits for the disk: both can take seconds."""
+        return self._shared.is_opening or self._is_flushing
+
     def _flush(self, file: SessionFile) -> None:
+        self._is_flushing = True
         try:
             file.flush()
         except StoreFullError:
             with contextlib.suppress(LockBusyError):
                 self._shared.take_back_unflushed(file)
             raise
+        finally:
+            self._is_flushing = False
 
 
 def _as_it_is(change: Change) -> Change:

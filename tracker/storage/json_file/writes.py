@@ -71,11 +71,10 @@ class WriteQueue:
         self._waiting: deque[Write] = deque()
         self._is_led = False
 
-    def enter(self, write: Write, is_opening: Callable[[], bool]) -> bool:
+    def enter(self, write: Write, is_at_work: Callable[[], bool]) -> bool:
         """Return True where the caller has to lead; else its write was written, or failed. Raises StoreBusyError.
 
-        `is_opening`: the leader is reading a file that is new to this process, which takes seconds for a GB and is no
-        sign of being stuck.
+        `is_at_work`: the leader does what can take seconds, which is no sign of being stuck.
         """
         with self._lock:
             if not self._is_led:
@@ -84,7 +83,7 @@ class WriteQueue:
             write.become_waiting()
             self._waiting.append(write)
         while not write.wait(max(0.0, write.until - time.monotonic())):
-            if is_opening():
+            if is_at_work():
                 write.until = time.monotonic() + _MORE_PATIENCE_S
                 continue
             with self._lock:

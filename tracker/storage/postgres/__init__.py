@@ -8,6 +8,7 @@ sums.py         the sums of all sessions
 records.py      a session's record as its row holds it
 cell.py         small values by name
 schema.py       the tables: numbered SQL files, and which numbers this code works with
+state.py        what an operator wants to know of a database before it serves
 """
 
 from __future__ import annotations

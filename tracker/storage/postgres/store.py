@@ -24,6 +24,7 @@ from tracker.sessions.store import (
     StoreBusyError,
     StoreCheck,
     StoreError,
+    least_of,
 )
 from tracker.storage.postgres import tallies
 from tracker.storage.postgres.database import Database, TimedConnection
@@ -46,6 +47,14 @@ _PAGE = (
 )
 _COUNT_OLD = "SELECT count(*) FROM session WHERE updated_minute <= %s AND updated_at < %s"
 _OLD_IDS = "SELECT id FROM session WHERE updated_minute <= %s AND updated_at < %s LIMIT %s"
+
+
+_ROW_BYTES = 200
+"""What a row takes beside its record, with its places in the indexes."""
+_CUTOFF = (
+    "SELECT max(bytes)::bigint, min(updated_at) FILTER (WHERE bytes <= %s), max(updated_at) FROM"
+    " (SELECT updated_at, sum(octet_length(record) + %s) OVER (ORDER BY updated_at DESC) AS bytes FROM session) AS rows"
+)
 
 
 class PostgresStore:
@@ -132,6 +141,22 @@ class PostgresStore:
                 self._sums.fold()
             self.vacuum()
         return done
+
+    def size(self) -> int | None:
+        """See SessionStore. The server would have to be asked."""
+        return None
+
+    def shrink(self, most: int) -> int:
+        """See SessionStore. Counts the records and what belongs to each; what is free within the tables is not counted.
+
+        Looks at every row only where the tables are larger than `most`, which costs a second for a million.
+        """
+        with self._database.connected(statements_s=_LONG_S) as connection:
+            ((size,),) = connection.run("SELECT pg_total_relation_size('session')::bigint")
+            if size <= most:
+                return 0
+            ((live, cutoff, newest),) = connection.run(_CUTOFF, least_of(most), _ROW_BYTES)
+        return self.prune(newest if cutoff is None else cutoff) if live and live > most else 0
 
     def vacuum(self) -> None:
         """Let the server free what deleted and replaced rows took; where it refuses, it does so later by itself."""
