@@ -27,6 +27,7 @@ from gunicorn.workers.base import Worker
 
 from tracker.config import load_config
 from tracker.environment import SERVER_SETTINGS, doubts, faults, read_environment
+from tracker.metrics import workers as worker_counts
 
 # tracker.wsgi loads .env too, but only in a running worker: HOST, PORT and WEB_CONCURRENCY are needed before.
 _ENVIRONMENT = read_environment(Path(".env"))
@@ -143,6 +144,11 @@ def on_starting(server: Arbiter) -> None:
                 sys.exit(1)
 
 
+def when_ready(server: Arbiter) -> None:
+    """Begin what the workers count together, before the first of them is forked."""
+    worker_counts.begin(worker_tmp_dir)
+
+
 def pre_exec(server: Arbiter) -> None:
     """Start the next master (SIGUSR2) as this one was started, also by `python -m gunicorn`.
 
@@ -157,3 +163,13 @@ def post_worker_init(worker: Worker) -> None:
     """Load the model's SDK before the first request: it takes 400 ms, in which no other greenlet would run."""
     if _CONFIG.groq_api_key:
         import tracker.llm.groq_transport  # noqa: F401, PLC0415
+
+
+def child_exit(server: Arbiter, worker: Worker) -> None:
+    """Keep what a worker counted that is gone."""
+    worker_counts.bury(worker.pid)
+
+
+def on_exit(server: Arbiter) -> None:
+    """Remove what the workers counted."""
+    worker_counts.end()
