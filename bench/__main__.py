@@ -17,7 +17,8 @@ from bench.measure import Section, say
 from bench.serving import Plan
 
 ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs" / "performance.md"
+PAGE = ROOT / "docs" / "figures.md"
+RECORD = ROOT / "docs" / "performance.json"
 _BETWEEN = re.compile(r"(?<=<!-- bench -->\n).*(?=<!-- /bench -->)", re.DOTALL)
 
 
@@ -78,7 +79,7 @@ def main() -> int:
     parser.add_argument(
         "--record",
         action="store_true",
-        help="put the tables into docs/performance.md, and docs/performance.json beside it",
+        help="put the tables into docs/figures.md, and what they are made of into docs/performance.json",
     )
     parser.add_argument(
         "--beside", type=Path, metavar="FOLDER", help="an earlier version with its .venv, for the parts that compare it"
@@ -115,14 +116,13 @@ def main() -> int:
         given.out.with_suffix(".md").write_text(tables, "utf-8")
         given.out.with_suffix(".json").write_text(found, "utf-8")
     if given.record:
-        beside = PAGE.with_suffix(".json")
-        if given.only and beside.exists():
+        if given.only and RECORD.exists():
             # Parts that were measured alone replace the older ones of the same title.
-            sections = report.merged(report.from_json(json.loads(beside.read_text("utf-8"))), sections)
+            sections = report.merged(report.from_json(json.loads(RECORD.read_text("utf-8"))), sections)
             tables = report.markdown(sections, how)
             found = json.dumps(report.as_json(sections, how), indent=1) + "\n"
         PAGE.write_text(_BETWEEN.sub(lambda _: tables, PAGE.read_text("utf-8")), "utf-8")
-        beside.write_text(found, "utf-8")
+        RECORD.write_text(found, "utf-8")
     return int(failed)
 
 

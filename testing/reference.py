@@ -21,6 +21,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def written(default: Any) -> str:
     """Return a default as it is written in .env."""
+    if default is None:
+        return ""
     if isinstance(default, bool):
         return "on" if default else "off"
     if isinstance(default, float):

@@ -15,6 +15,7 @@ from tracker.config import Config, load_config
 from tracker.decisions.engine import Engine
 from tracker.decisions.holdout.epochs import Epochs
 from tracker.decisions.shop.live_file import ShopFile, ShopSource
+from tracker.durable.disk import size_of_disk
 from tracker.ingest.blueprint import ingest_blueprint
 from tracker.ingest.events import EventLimits
 from tracker.ingest.forget import forget_blueprint
@@ -40,6 +41,7 @@ from tracker.storage import open_storage
 from tracker.storefront.blueprint import ASSETS, ScriptFirst, storefront_blueprint, storefront_script
 from tracker.web.access import register_access
 from tracker.web.callers.limits import Limits
+from tracker.web.callers.machines import Machines
 from tracker.web.docs import docs_blueprint
 from tracker.web.errors import register_errors
 from tracker.web.exchange import Exchanges
@@ -71,7 +73,7 @@ def create_app(
     ConfigError.
     """
     config = config or load_config()
-    configure_logging(config.log_level, config.secrets)
+    configure_logging(config.log_level, config.secrets, config.log_format)
     zone = config.shop_timezone
     storage = open_storage(config.storage_url, config.database_connections, VisitCounting(zone, clock))
     notices = [] if store or config.database_url else [notice_of_disk(config.storage_file)]
@@ -116,10 +118,13 @@ def create_app(
     app.config["MAX_WEBHOOK_BYTES"] = MAX_WEBHOOK_BYTES
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["limits"] = Limits(is_on=config.rate_limits)
+    app.extensions["machines"] = Machines(
+        are_stored=config.store_bots or config.demo_shop, on_left_out=lambda: owner.sightings.note("machine", "")
+    )
     register_errors(app)
     register_access(app, origins, owner.token.current, owner.cookie.is_there, config.shopify_webhook_secret)
 
-    Retention(store, storage.cell("retention"), config.keep_days, clock).register(app)
+    retention = Retention(store, storage.cell("retention"), config.keep_days, clock, most_bytes=_most_bytes(config))
 
     app.register_blueprint(ingest_blueprint(store, _event_limits(config), session_limits, clock, orders.checkout_seen))
     app.register_blueprint(forget_blueprint(store))
@@ -128,6 +133,7 @@ def create_app(
     for blueprint in owner.blueprints():
         app.register_blueprint(blueprint)
     notices += [lambda: shop.problem, lambda: budget.notice(clock()) if config.groq_api_key else None]
+    notices.append(retention.notice)
     app.register_blueprint(health_blueprint(store, notices))
     app.register_blueprint(metrics_blueprint(store.check))
     app.register_blueprint(docs_blueprint(app))
@@ -139,7 +145,8 @@ def create_app(
         app.register_blueprint(demo_blueprint(store.get, script.version))
 
     cors = Cors(origins, paths_for_shop_pages(app))
-    app.wsgi_app = Exchanges(app.wsgi_app, cors, [count_request, RequestCounts().watch, owner.sightings.watch])  # type: ignore[method-assign]
+    watchers = [count_request, RequestCounts().watch, owner.sightings.watch, retention.watch]
+    app.wsgi_app = Exchanges(app.wsgi_app, cors, watchers)  # type: ignore[method-assign]
     app.wsgi_app = ScriptFirst(app.wsgi_app, config.storefront_script, script)  # type: ignore[method-assign]
     app.wsgi_app = SeesScript(app.wsgi_app, config.storefront_script, owner.sightings)  # type: ignore[method-assign]
     if config.trusted_proxies:
@@ -148,8 +155,16 @@ def create_app(
             app.wsgi_app, x_for=config.trusted_proxies, x_proto=1, x_host=1, x_prefix=1
         )
     reporting = Reporting(insights, shop, clock)
-    register_commands(app, store, engine, session_limits, config, reporting, published)
+    register_commands(app, store, engine, session_limits, config, reporting, published, create_app)
     return app
+
+
+def _most_bytes(config: Config) -> int:
+    """Return the size at which the store makes room; 0 for none."""
+    if config.max_store_bytes is not None:
+        return config.max_store_bytes
+    # While it is written anew, a second file stands beside it, three quarters as large.
+    return 0 if config.database_url else size_of_disk(config.storage_file.absolute().parent) // 3
 
 
 def _event_limits(config: Config) -> EventLimits:

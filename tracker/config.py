@@ -128,6 +128,14 @@ class Config:
         90,
         "How many days a visit is kept after it was last heard of; then only its figures stay. 0: for ever.",
     )
+    max_store_bytes: int | None = _setting(
+        "MAX_STORE_BYTES",
+        kinds.whole_number(0, 1 << 50),
+        None,
+        "The size of the session file at which the visits that were not heard of for longest are deleted, down to three"
+        " quarters of it; their figures stay. 0: it may grow without end. Empty: a third of its disk."
+        " For a database: what the records take; empty: no bound.",
+    )
     model_daily_calls: int = _setting(
         "MODEL_DAILY_CALLS", kinds.whole_number(0, 10_000_000), 1000, "The most questions to the model a day (UTC)."
     )
@@ -183,12 +191,25 @@ class Config:
         True,
         "off: addresses and sessions have no bounds a minute, for load tests and behind a proxy that limits.",
     )
+    store_bots: bool = _setting(
+        "STORE_BOTS",
+        kinds.switch,
+        False,
+        "on: visits of search engines, monitors and driven browsers are stored like those of shoppers, for tests. A"
+        " demo shop stores them always.",
+    )
     log_level: str = _setting(
         "LOG_LEVEL",
         kinds.log_level,
         "INFO",
         "The least severe level that is logged: DEBUG, INFO, WARNING or ERROR. INFO counts requests in a line a minute;"
         " DEBUG has a line for each.",
+    )
+    log_format: str = _setting(
+        "LOG_FORMAT",
+        kinds.log_format,
+        "auto",
+        "How log lines are written: json, text for people, or auto, which is text at a terminal and JSON elsewhere.",
     )
     max_body_bytes: int = _setting("MAX_BODY_BYTES", _BYTES, 1 << 20, "The largest body accepted, after decompression.")
     max_event_bytes: int = _setting(

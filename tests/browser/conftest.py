@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from _pytest.mark import ParameterSet
 from playwright.sync_api import Browser, BrowserContext, Error, Page
 
 from testing.faults.weak_link import WeakLink
@@ -50,17 +49,6 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 @pytest.fixture
 def page(context: BrowserContext) -> Page:
     return context.new_page()
-
-
-def gate_takes(most: int, cases: Iterable[Any], *, several: bool = False) -> list[ParameterSet]:
-    """Return cases as parameters: the gate tries the first ones of a kind, and `--thorough` tries all of them.
-
-    `several`: each case is a tuple with a value for each of several parameters.
-    """
-    return [
-        pytest.param(*(case if several else (case,)), marks=[] if place < most else [pytest.mark.thorough])
-        for place, case in enumerate(cases)
-    ]
 
 
 class Clock:

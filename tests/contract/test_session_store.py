@@ -405,6 +405,38 @@ def test_pruning_an_empty_store_removes_nothing(store: SessionStore) -> None:
     assert store.prune(NOON) == 0
 
 
+def test_a_store_that_is_too_large_loses_what_was_not_updated_for_longest(
+    open_store: OpenStore, adapter: Adapter, place: Path | str
+) -> None:
+    store, other = open_store(), open_store()
+    filling = Random(1).randbytes(99_000).hex()  # which no store can compress to much less than half of it
+    for number in range(99):
+        put(
+            store,
+            session(f"shopper-{number:03}", f"event-{number:03}", filling[number * 2000 :][:2000], at=NOON + number),
+        )
+    put(other, *(session(f"shopper-{number:03}", "again", at=NOON + 1000 + number) for number in range(3)))
+    assert store.shrink(1 << 30) == 0
+    assert len(ids(store)) == 99
+
+    lost = store.shrink(100_000)
+    left = [*(f"shopper-{number:03}" for number in (2, 1, 0)), *(f"shopper-{number:03}" for number in range(98, 2, -1))]
+    assert 0 < lost < 96
+    assert ids(store) == ids(open_store()) == left[: 99 - lost]
+    assert f"event-{lost + 2:03}".encode() not in adapter.kept_after_deletion(place)
+    if (size := store.size()) is not None:
+        assert size <= 75_000
+        assert other.shrink(100_000) == other.shrink(size) == 0, "nothing is to be done"
+
+
+def test_the_newest_sessions_stay_whatever_they_take(store: SessionStore) -> None:
+    put(store, session(ANNA, "x" * 9000, at=NOON), session(BERT, "x" * 9000, at=NOON + 1))
+
+    store.shrink(100)
+    assert BERT in ids(store)
+    assert store.shrink(100) == 0
+
+
 def test_a_sound_store_checks_well(store: SessionStore) -> None:
     assert store.problem() is None
     assert store.check().problem is None

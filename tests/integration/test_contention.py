@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -44,19 +44,18 @@ class Gate:
     """A place where a child waits, and a test that knows when it is there."""
 
     def __init__(self) -> None:
-        self._here, self._arrive = os.pipe()
-        self._open, self._let = os.pipe()
+        self._arrived = multiprocessing.Semaphore(0)
+        self._is_open = multiprocessing.Semaphore(0)
 
     def pass_through(self) -> None:
-        os.write(self._arrive, b"!")
-        os.read(self._open, 1)
+        self._arrived.release()
+        self._is_open.acquire()
 
     def await_arrival(self) -> None:
-        assert select.select([self._here], [], [], 20)[0], "nobody came"
-        os.read(self._here, 1)
+        assert self._arrived.acquire(timeout=20), "nobody came"
 
     def let_through(self) -> None:
-        os.write(self._let, b"!")
+        self._is_open.release()
 
 
 def hold_the_lock(path: Path, gate: Gate) -> None:

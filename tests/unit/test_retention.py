@@ -1,4 +1,4 @@
-"""Retention: what is too old goes once a day, by one worker at a time, and what fails is done later."""
+"""Retention: what is too old goes once a day and what is too much at once, by one worker; what fails is done later."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from flask import Flask
 
+from testing.gunicorn_server import wait_until
 from testing.visits import DAY, MORNING, visit
 from tracker.durable.cell import FileCell
 from tracker.ops.retention import Retention
@@ -115,10 +115,8 @@ def test_a_cell_that_holds_something_else_counts_as_empty(tmp_path: Path, conten
 
 def test_it_looks_behind_a_request_and_then_not_for_an_hour(tmp_path: Path) -> None:
     store = SlowStore()
-    app = Flask("app")
     looks = retention(store, tmp_path)
-    looks.register(app)
-    app.test_client().get("/")
+    looks.watch(None)
     assert store.begun.wait(30)
     store.may_end.set()
 
@@ -131,3 +129,89 @@ def test_it_does_not_look_in_the_first_minutes(tmp_path: Path) -> None:
 
     assert looks.begin() is None
     assert len(left(store)) == 5
+
+
+# --- by size ----------------------------------------------------------------------------------------------------------
+
+
+def bounded_by(size: int, store: MemoryStore, folder: Path, now: Callable[[], int] = lambda: MORNING) -> Retention:
+    return Retention(store, FileCell(folder / "retention"), KEEP, now, most_bytes=size)
+
+
+def size_of(store: MemoryStore) -> int:
+    return store.size() or 0
+
+
+def test_a_store_that_is_too_large_loses_the_visits_not_heard_of_for_longest(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = visits()
+    looks = bounded_by(size_of(store) - 1, store, tmp_path)
+    assert looks.notice() is None
+
+    assert looks.make_room() == looks.deleted_by_size == 2
+    assert left(store) == ["visit-0000", "visit-0001", "visit-0089"]
+    assert "MAX_STORE_BYTES" in caplog.text
+    assert "2 so far" in str(looks.notice())
+    assert "2 so far" in str(bounded_by(1, store, tmp_path).notice()), "every worker tells"
+    assert bounded_by(1, store, tmp_path, lambda: MORNING + DAY).notice() is None, "for a day"
+
+
+def test_a_store_within_its_bound_or_without_one_loses_nothing(tmp_path: Path) -> None:
+    store = visits()
+
+    assert bounded_by(size_of(store), store, tmp_path).make_room() == 0
+    assert bounded_by(0, store, tmp_path).make_room() == 0
+    assert len(left(store)) == 5
+
+
+def test_the_size_is_looked_at_behind_every_request_from_the_first_one_on(tmp_path: Path) -> None:
+    store = visits()
+    looks, bound = bounded_by(size_of(store), store, tmp_path), size_of(store)
+
+    def is_within() -> bool:
+        looks.watch(None)
+        return size_of(store) <= bound
+
+    assert is_within()
+    assert len(left(store)) == 5
+    for number in range(9):
+        store.put(visit(f"visit-9{number:03}", MORNING + number))
+        wait_until(is_within, "room is made")
+
+
+def test_only_one_worker_makes_room_at_a_time(tmp_path: Path) -> None:
+    store = visits()
+    (tmp_path / "retention").write_text(f'{{"until": {MORNING + 600_000}}}')
+    assert bounded_by(1, store, tmp_path).make_room() == 0
+
+    assert bounded_by(1, store, tmp_path, lambda: MORNING + 700_000).make_room() == 4
+
+
+def test_what_was_deleted_today_for_its_age_may_be_followed_by_what_is_too_much(tmp_path: Path) -> None:
+    store = visits()
+    assert retention(store, tmp_path).look() == 2
+
+    assert bounded_by(1, store, tmp_path).make_room() == 2
+    assert retention(store, tmp_path).look() == 0, "the day stays done"
+
+
+class StuckStore(MemoryStore):
+    """A store that is too large and can make no room."""
+
+    tries = 0
+
+    def shrink(self, most: int) -> int:
+        self.tries += 1
+        raise StoreBusyError("the disk is full")
+
+
+def test_where_no_room_can_be_made_it_is_not_tried_behind_every_request(tmp_path: Path) -> None:
+    store = StuckStore(visit("visit-0200", MORNING))
+    looks = bounded_by(1, store, tmp_path)
+    thread = looks.begin()
+    assert thread is not None
+    thread.join(30)
+
+    assert looks.begin() is None
+    assert store.tries == 1

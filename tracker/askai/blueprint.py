@@ -11,12 +11,14 @@ from tracker.askai.counting import count_decision
 from tracker.askai.preview import previewed
 from tracker.askai.schemas import AnswerSchema, Question, QuestionSchema
 from tracker.decisions.decision import Decision, Shown
+from tracker.decisions.eligibility import silence
 from tracker.decisions.engine import Engine
 from tracker.decisions.shop.live_file import ShopSource
 from tracker.decisions.shop.shop import Shop
 from tracker.sessions.model import ANY_SESSION_ID
 from tracker.web.bodies import parse_id_or_json
 from tracker.web.callers.limits import Bound, limits
+from tracker.web.callers.machines import machines
 from tracker.web.errors import STORE_ERRORS, ApiError
 from tracker.web.operations import answers, takes_body
 from tracker.web.routes import Callers
@@ -29,6 +31,9 @@ _QUESTION: dict[str, Any] = {
         "text/plain": {"schema": {"type": "string", "pattern": f"^{ANY_SESSION_ID}$"}},
     },
 }
+
+
+_FOR_MACHINES = silence("A machine asks: a search engine, a monitor or a driven browser.", "machine")
 
 
 def _question(raw: bytes) -> Any:
@@ -87,8 +92,11 @@ def askai_blueprint(engine: Engine, shop: ShopSource) -> Blueprint:
         limits().take(Bound.QUESTIONS)
         if question.preview:
             return _preview(question, shop.current())
-        decision = engine.advise(question.session, question.why, question.memory)
-        count_decision(decision)
+        if machines().is_calling():
+            decision: Decision = _FOR_MACHINES
+        else:
+            decision = engine.advise(question.session, question.why, question.memory)
+            count_decision(decision)
         return _answer(question.session, decision, shop.current().caps.days_after_dismissal)
 
     return blueprint

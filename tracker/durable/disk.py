@@ -1,4 +1,4 @@
-"""Whether a folder lies on a disk that outlives the next deploy, as far as the system shows it."""
+"""The disk that a folder lies on: how large it is, whether of this machine, and whether it outlives the next deploy."""
 
 from __future__ import annotations
 
@@ -22,6 +22,19 @@ _GOES = {
 _RENDER = "the disk of one deploy, which Render replaces at the next"
 
 
+_ON_A_NETWORK = re.compile(r"nfs\d?|cifs|smb\d?|smbfs|9p|ceph|glusterfs|lustre|afs|virtiofs|fuse\..*")
+"""Types of file systems that lie on another machine, or that a program serves."""
+
+
+def size_of_disk(folder: Path) -> int:
+    """Return the bytes of the file system that holds the folder, used ones included; 0 where the system shows none."""
+    try:
+        status = os.statvfs(folder)
+    except OSError:
+        return 0
+    return status.f_blocks * status.f_frsize
+
+
 def why_it_goes(folder: Path, environment: Mapping[str, str] = os.environ, mounts: Path = MOUNTS) -> str | None:
     """Return what the folder lies on if that does not outlive a deploy; None if it does, or nothing shows it.
 
@@ -35,6 +48,15 @@ def why_it_goes(folder: Path, environment: Mapping[str, str] = os.environ, mount
     if kind in _GOES:
         return _GOES[kind]
     return _RENDER if point == "/" and environment.get("RENDER") == "true" else None
+
+
+def network_of(folder: Path, mounts: Path = MOUNTS) -> str | None:
+    """Return the type of the folder's file system if that is one of another machine, such as `nfs4`; None if not."""
+    try:
+        _point, kind = _mount_of(os.path.realpath(folder), mounts.read_text("utf-8", "surrogateescape"))
+    except (OSError, ValueError):
+        return None  # no Linux
+    return kind if _ON_A_NETWORK.fullmatch(kind) else None
 
 
 def _mount_of(folder: str, mounts: str) -> tuple[str, str]:

@@ -16,6 +16,7 @@ from tracker.metrics.counts import Counter
 from tracker.sessions.merge import SessionLimits
 from tracker.sessions.store import SessionStore
 from tracker.web.callers.limits import limits
+from tracker.web.callers.machines import machines
 from tracker.web.errors import STORE_ERRORS
 from tracker.web.operations import answers, takes_body
 from tracker.web.routes import Callers
@@ -29,10 +30,12 @@ class RejectionSchema(Schema):
 
 
 class SavedSchema(Schema):
-    """The report is saved on the disk."""
+    """The report is saved on the disk, or left out because a machine sent it."""
 
     ok = fields.Boolean(required=True)
-    saved = fields.Boolean(required=True)
+    saved = fields.Boolean(
+        required=True, metadata={"description": "False where the User-Agent is a machine's; do not send it again."}
+    )
     rejected = fields.Integer(metadata={"description": "How many events or times were left out; absent if none."})
     reasons = fields.List(fields.Nested(RejectionSchema), metadata={"description": "The reasons of the first ten."})
 
@@ -41,6 +44,12 @@ _REJECTED: Final = Counter("tracker_rejected", "Faulty events and times that wer
 
 _SAVED = b'{"ok":true,"saved":true}\n'
 """Nearly every answer, so it is not serialized anew for each."""
+
+_LEFT_OUT = {
+    "ok": True,
+    "saved": False,
+    "reasons": [{"where": "User-Agent", "reason": "a machine's, whose visits are stored only where STORE_BOTS is on"}],
+}
 
 
 def ingest_blueprint(
@@ -66,6 +75,8 @@ def ingest_blueprint(
 
         Send the same body again when in doubt: a body that was taken in before changes nothing.
         """
+        if machines().leave_out():
+            return _LEFT_OUT
         report, rejected = body.report.bounded(now_ms(), body.rejected.add), body.rejected
         take_in(store, report, session_limits, now_ms, limits())
         if keys := checkout_keys(report.events):

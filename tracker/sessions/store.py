@@ -60,6 +60,11 @@ Progress: TypeAlias = Callable[[int, int], None]
 """Called now and then during long work with (done, of how many)."""
 
 
+def least_of(most: int) -> int:
+    """Return what `SessionStore.shrink` leaves: three quarters, so that it has work at every quarter of the bound."""
+    return most * 3 // 4
+
+
 @dataclass(frozen=True, slots=True)
 class StoreCheck:
     """How the store is now; see `SessionStore.problem` for the problem."""
@@ -102,6 +107,19 @@ class SessionStore(Protocol):
 
     def prune(self, cutoff: int, progress: Progress | None = None) -> int:
         """Delete all sessions not updated since `cutoff` (ms since 1970), and every trace of them; return how many."""
+
+    def size(self) -> int | None:
+        """Return how many bytes what is kept takes, as far as this process knows; None where that would cost something.
+
+        Raises nothing.
+        """
+
+    def shrink(self, most: int) -> int:
+        """Where what is kept takes more than `most` bytes, bring it down to three quarters of that; return the loss.
+
+        What is out of use goes first, then the sessions that were not updated for longest, with every trace of them;
+        the sessions of the newest time stay. The loss is the number of sessions that were deleted.
+        """
 
     def problem(self) -> str | None:
         """Return None where the store can take a write now, else a sentence that says what to do. Raises nothing.

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 
 from tracker.sessions.model import ShopperSession
-from tracker.sessions.store import Change, Position, Progress, StoreCheck, StoreClosedError
+from tracker.sessions.store import Change, Position, Progress, StoreCheck, StoreClosedError, least_of
 
 
 class MemoryStore:
@@ -64,12 +64,27 @@ class MemoryStore:
             progress(len(old), len(old))
         return len(old)
 
+    def size(self) -> int | None:
+        with self._lock:
+            return sum(map(len, self._records.values()))
+
+    def shrink(self, most: int) -> int:
+        with self._lock:
+            size, gone = sum(map(len, self._records.values())), 0
+            if size <= most:
+                return 0
+            kept = self._newest_first()
+            while size > least_of(most) and kept[-1].updated_at < kept[0].updated_at:
+                size -= len(self._records.pop(kept.pop().session))
+                gone += 1
+            return gone
+
     def problem(self) -> str | None:
         return "The store was closed." if self._is_closed else None
 
     def check(self) -> StoreCheck:
         with self._lock:
-            size = sum(len(text) for text in self._records.values())
+            size = sum(map(len, self._records.values()))
             return StoreCheck(len(self._records), size, self.problem())
 
     def content(self) -> str:

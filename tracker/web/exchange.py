@@ -5,6 +5,7 @@ WSGI middleware and no hooks of Flask's: an answer is completed once, as the lis
 
 from __future__ import annotations
 
+import logging
 import random
 import re
 import time
@@ -19,6 +20,8 @@ from tracker.web.security import add_defaults, add_dependence
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+log = logging.getLogger(__name__)
 
 _KEY: Final = "tracker.exchange"
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -53,7 +56,7 @@ class Exchange:
 
 
 Watcher: TypeAlias = Callable[[Exchange], object]
-"""Called when an answer begins, in the thread of its request. It raises nothing."""
+"""Called when an answer begins, in the thread of its request."""
 
 
 class Exchanges:
@@ -75,7 +78,10 @@ class Exchanges:
             add_defaults(headers, is_secure=environ["wsgi.url_scheme"] == "https")
             headers.append(("X-Request-Id", exchange.request_id))
             for watch in self._watchers:
-                watch(exchange)
+                try:
+                    watch(exchange)
+                except Exception:
+                    log.exception("a watcher of the answers failed")  # the answer itself is sound
             return start_response(status, headers, exc_info)
 
         return self._app(environ, begin_answer)

@@ -14,18 +14,20 @@ from urllib.parse import urlsplit
 import orjson
 
 from tracker.durable.cell import Cell, CellError
+from tracker.web.callers.machines import machines
 from tracker.web.exchange import Exchange
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-Kind: TypeAlias = Literal["loaded", "heard", "pixel", "refused"]
-"""The script was loaded by a page; a page reported a visit; the pixel reported one; a page was refused."""
+Kind: TypeAlias = Literal["loaded", "heard", "pixel", "refused", "machine"]
+"""The script was loaded by a page; a page reported a visit; the pixel reported one; a page was refused; a report was
+left out because a machine sent it."""
 
 MOST: Final = 12
 """Origins kept of each kind; anyone can send an origin, so there is a bound: the newest are kept."""
 
-_KINDS: Final[tuple[Kind, ...]] = ("loaded", "heard", "pixel", "refused")
+_KINDS: Final[tuple[Kind, ...]] = ("loaded", "heard", "pixel", "refused", "machine")
 _EVERY_MS: Final = 30_000
 """What is known already is written so often at most."""
 _NEWS_EVERY_MS: Final = 1_000
@@ -115,7 +117,7 @@ class Sightings:
     def watch(self, exchange: Exchange) -> None:
         """Note what comes of each report. Pages of the service itself, such as the demo shop's, do not count."""
         route, environ = exchange.route, exchange.environ
-        if route is None or not route.is_for_shop_pages or exchange.method != "POST":
+        if route is None or not route.is_for_shop_pages or exchange.method != "POST" or machines().is_calling():
             return
         sent = environ.get("HTTP_ORIGIN", "")
         if exchange.status == 403 and (origin := origin_of(sent)):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from itertools import accumulate, compress, islice
 from operator import mul, sub
 from typing import NamedTuple
 
+from tracker.durable import blocking
 from tracker.storage.json_file.text import BETWEEN
 
 
@@ -17,6 +19,25 @@ class Place(NamedTuple):
 
     start: int
     length: int
+
+
+def cutoff_for(blocks: Iterable[Block], most: int) -> int:
+    """Return the time (ms) since which the live lines take `most` bytes at most; 0 if all of them do.
+
+    It is never above the newest time of all, so that something stays whatever the lines take.
+    """
+    sizes: defaultdict[int, int] = defaultdict(int)
+    for block in blocks:
+        blocking.give_way()
+        for time, size in block.ages():
+            sizes[time] += size
+    cutoff = 0
+    for time in sorted(sizes, reverse=True):
+        most -= sizes[time]
+        if most < 0 and cutoff:
+            return cutoff
+        cutoff = time
+    return 0
 
 
 class Block:
@@ -110,6 +131,11 @@ class Block:
             )
             yield Place(self.start + offsets[first], offsets[behind] - offsets[first] - BETWEEN), behind - first
             first = alive.find(1, behind)
+
+    def ages(self) -> Iterator[tuple[int, int]]:
+        """Yield (time of its session, bytes with the separator behind it) of each live line."""
+        self.settle()
+        return compress(zip(self.times, self._steps(), strict=True), self.alive)
 
     # --- compaction --------------------------------------------------------------------------------------------
 

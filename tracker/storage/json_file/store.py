@@ -22,9 +22,10 @@ from tracker.sessions.store import (
     StoreDamagedError,
     StoreError,
     StoreFullError,
+    least_of,
 )
 from tracker.storage.json_file import recovery, text, writes
-from tracker.storage.json_file.blocks import Place
+from tracker.storage.json_file.blocks import Place, cutoff_for
 from tracker.storage.json_file.counting.following import FollowedSums
 from tracker.storage.json_file.counting.kept import KeptSums
 from tracker.storage.json_file.file import SessionFile, State
@@ -125,6 +126,19 @@ class JsonFileStore:
                     if kept.stat().st_ctime * 1000 < cutoff:
                         kept.unlink()
         return self.compact(cutoff, progress)
+
+    def size(self) -> int | None:
+        """See SessionStore. The file's own size, with what is out of use in it."""
+        index = self._shared.index()
+        return 0 if index is None else index.end + len(text.FOOTER)
+
+    def shrink(self, most: int) -> int:
+        """See SessionStore. While it is written anew, the new file stands beside the old one."""
+        with self._plain_errors:
+            file, blocks = self._shared.know(lambda file: file.index.copied_blocks())
+            if file.size <= most:
+                return 0
+            return self.compact(cutoff_for(blocks, least_of(most)))
 
     def problem(self) -> str | None:
         """See SessionStore. Tries what an update does, but for the flush: blanks are appended and taken back."""
