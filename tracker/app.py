@@ -29,6 +29,7 @@ from tracker.llm.budget import DailyLimits
 from tracker.llm.groq_client import GroqClient
 from tracker.llm.shared_budget import SharedBudget
 from tracker.ops.health import health_blueprint, notice_of_disk
+from tracker.ops.metrics import count_request, metrics_blueprint
 from tracker.ops.request_log import RequestCounts
 from tracker.ops.retention import Retention
 from tracker.owner.join import OwnerRoom, Parts
@@ -134,6 +135,7 @@ def create_app(
     notices += [lambda: shop.problem, lambda: budget.notice(clock()) if config.groq_api_key else None]
     notices.append(retention.notice)
     app.register_blueprint(health_blueprint(store, notices))
+    app.register_blueprint(metrics_blueprint(store.check))
     app.register_blueprint(docs_blueprint(app))
     script = storefront_script()
     app.register_blueprint(storefront_blueprint(config.storefront_script, script))
@@ -143,7 +145,7 @@ def create_app(
         app.register_blueprint(demo_blueprint(store.get, script.version))
 
     cors = Cors(origins, paths_for_shop_pages(app))
-    watchers = [RequestCounts().watch, owner.sightings.watch, retention.watch]
+    watchers = [count_request, RequestCounts().watch, owner.sightings.watch, retention.watch]
     app.wsgi_app = Exchanges(app.wsgi_app, cors, watchers)  # type: ignore[method-assign]
     app.wsgi_app = ScriptFirst(app.wsgi_app, config.storefront_script, script)  # type: ignore[method-assign]
     app.wsgi_app = SeesScript(app.wsgi_app, config.storefront_script, owner.sightings)  # type: ignore[method-assign]

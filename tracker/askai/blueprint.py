@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Blueprint
 
+from tracker.askai.counting import count_decision
 from tracker.askai.preview import previewed
 from tracker.askai.schemas import AnswerSchema, Question, QuestionSchema
 from tracker.decisions.decision import Decision, Shown
@@ -95,6 +96,7 @@ def askai_blueprint(engine: Engine, shop: ShopSource) -> Blueprint:
             decision: Decision = _FOR_MACHINES
         else:
             decision = engine.advise(question.session, question.why, question.memory)
+            count_decision(decision)
         return _answer(question.session, decision, shop.current().caps.days_after_dismissal)
 
     return blueprint

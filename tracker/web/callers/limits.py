@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections import Counter
 from collections.abc import Callable
 from enum import Enum
 from hashlib import blake2b
@@ -17,6 +16,7 @@ from typing import Final, NoReturn
 
 from flask import current_app, request
 
+from tracker.metrics.counts import Counter
 from tracker.web.errors import ApiError, Errors
 
 log = logging.getLogger(__name__)
@@ -24,6 +24,9 @@ log = logging.getLogger(__name__)
 MINUTE_S: Final = 60
 MOST_KEYS: Final = 50_000
 """Addresses and sessions that are counted in one minute, some 10 MB; beyond them nobody is refused."""
+
+_REFUSED: Final = Counter("tracker_limits_hit", "Requests that were refused with 429.", "bound")
+_UNCOUNTED: Final = Counter("tracker_limits_uncounted", "Requests let through because too many addresses were counted.")
 
 LIMIT_ERRORS: Errors = {429: ("too_many_requests",)}
 """The error of every route that is bounded."""
@@ -60,8 +63,6 @@ class Limits:
     def __init__(self, *, is_on: bool, clock: Callable[[], float] = time.monotonic) -> None:
         """`clock` returns seconds. Where it is not on, nothing is counted and nobody refused."""
         self.is_on = is_on
-        self.refused: Counter[Bound] = Counter()
-        """How often each bound was hit, since the start."""
         self.uncounted = 0
         """How often nothing could be counted, and the request was let through."""
         self._clock = clock
@@ -81,7 +82,7 @@ class Limits:
 
     def refuse(self, bound: Bound) -> NoReturn:
         """Raise ApiError 429."""
-        self.refused[bound] += 1
+        _REFUSED.add(bound.name.lower())
         if not self._is_warned and "X-Forwarded-For" in request.headers and bound is not Bound.REPORTS:
             self._is_warned = True
             log.warning("an address reached its limits; if it is that of a proxy of yours, set TRUSTED_PROXIES")
@@ -95,6 +96,7 @@ class Limits:
         count = self._count(bound, of)
         if count == 0 and len(self._counts) >= MOST_KEYS:
             self.uncounted += 1
+            _UNCOUNTED.add()
             return
         self._counts[self._key(bound, of)] = count + amount
 
