@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask, request
 
+from tracker.metrics.counts import Counter
 from tracker.web.bodies import raw_body
 from tracker.web.callers.hosts import is_trusted_host
 from tracker.web.callers.limits import LIMIT_ERRORS, Bound, limits
@@ -35,6 +36,8 @@ REFUSALS: Mapping[Callers, Errors] = {
 
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 """The names of this machine for itself."""
+
+_REFUSED: Final = Counter("tracker_refused_origins", "Requests of pages whose site is not in ALLOWED_ORIGINS.")
 
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 """The methods that change nothing."""
@@ -107,6 +110,7 @@ def _require_allowed_origin(origins: AllowedOrigins, *, takes_null: bool) -> Non
         return
     is_own = origin == request.host_url.rstrip("/") and is_trusted_host()
     if not is_own and not origins.allow(origin):
+        _REFUSED.add()
         raise ApiError(403, "origin_not_allowed", "Pages of this site may not use this service: see ALLOWED_ORIGINS.")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -199,7 +198,7 @@ class JsonFileStore:
         the lead on. The others sleep until they are written, or lead. Who comes during a flush is in the next batch:
         handed on before it, the lead went to each of them in turn, with a lock and a write of its own.
         """
-        queue, write = self._queue, Write(session_id, change, time.monotonic() + self._lock_timeout)
+        queue, write = self._queue, Write(session_id, change, self._lock_timeout)
         if not queue.enter(write, self._is_at_work):
             return write.outcome()
         batch = [write]
