@@ -73,7 +73,7 @@ class Limits:
 
     def has_room(self, bound: Bound, of: str | None = None) -> bool:
         """Return whether more is allowed in this minute. `of`: a session; without it the address."""
-        return not self.is_on or self._count(bound, of) < bound.most
+        return not self.is_on or self._count(self._key(bound, of)) < bound.most
 
     def check(self, bound: Bound, of: str | None = None) -> None:
         """Raise ApiError 429 where no more is allowed in this minute."""
@@ -93,24 +93,25 @@ class Limits:
         """Count what was done."""
         if not self.is_on:
             return
-        count = self._count(bound, of)
+        key = self._key(bound, of)
+        count = self._count(key)
         if count == 0 and len(self._counts) >= MOST_KEYS:
             self.uncounted += 1
             _UNCOUNTED.add()
             return
-        self._counts[self._key(bound, of)] = count + amount
+        self._counts[key] = count + amount
 
     def take(self, bound: Bound, of: str | None = None) -> None:
         """Check, and count one."""
         self.check(bound, of)
         self.add(bound, of=of)
 
-    def _count(self, bound: Bound, of: str | None) -> int:
+    def _count(self, key: tuple[Bound, bytes]) -> int:
         now = self._clock()
         if now >= self._ends:
             self._counts.clear()
             self._ends = now + MINUTE_S
-        return self._counts.get(self._key(bound, of), 0)
+        return self._counts.get(key, 0)
 
     def _key(self, bound: Bound, of: str | None) -> tuple[Bound, bytes]:
         text = _network(request.remote_addr or "") if of is None else of
