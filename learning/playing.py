@@ -13,6 +13,7 @@ from tracker.decisions.browser_memory import NO_MEMORY, BrowserMemory
 from tracker.decisions.case import Case
 from tracker.decisions.decision import Decision
 from tracker.decisions.engine import Engine
+from tracker.decisions.model.asking import Admit, anybody
 from tracker.decisions.rehearsal.example import Example, read_examples
 from tracker.decisions.rehearsal.judging import Judged, judge
 from tracker.decisions.rehearsal.player import HandClock
@@ -87,11 +88,13 @@ class _ListeningEngine(Engine):
         super().__init__(store, FixedShop(shop), clock=clock, scorecard=self._listener)
         self.moments: list[Moment] = []
 
-    def advise(self, session_id: str, why: Why = "", memory: BrowserMemory = NO_MEMORY) -> Decision:
+    def advise(
+        self, session_id: str, why: Why = "", memory: BrowserMemory = NO_MEMORY, admit: Admit = anybody
+    ) -> Decision:
         """Decide as the engine does, and keep the moment if the scorecard was asked."""
         session = self._store.get(session_id)
         assert session is not None
-        decision = super().advise(session_id, why, memory)
+        decision = super().advise(session_id, why, memory, admit)
         if self._listener.heard:
             case = Case.of(session, self._shop.current(), self._clock(), why, memory)
             self.moments.append(Moment(dict(self._listener.heard.pop()), case.messages))

@@ -110,6 +110,10 @@ class PostgresServer(PostgresAddress):
         assert self._process is not None, "the server is not running"
         return self._process.pid
 
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None
+
     # --- start and stop ----------------------------------------------------------------------------------------------
 
     def make(self) -> None:

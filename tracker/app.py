@@ -29,10 +29,11 @@ from tracker.llm.budget import DailyLimits
 from tracker.llm.groq_client import GroqClient
 from tracker.llm.shared_budget import SharedBudget
 from tracker.ops.health import health_blueprint, notice_of_disk
-from tracker.ops.request_log import register_request_log
+from tracker.ops.metrics import count_request, metrics_blueprint
+from tracker.ops.request_log import RequestCounts
 from tracker.ops.retention import Retention
 from tracker.owner.join import OwnerRoom, Parts
-from tracker.owner.setup.sightings import SeesScript, register_sightings
+from tracker.owner.setup.sightings import SeesScript
 from tracker.sessions.merge import SessionLimits
 from tracker.sessions.store import SessionStore
 from tracker.shopify.blueprint import MAX_WEBHOOK_BYTES, shopify_blueprint
@@ -43,10 +44,10 @@ from tracker.web.callers.limits import Limits
 from tracker.web.callers.machines import Machines
 from tracker.web.docs import docs_blueprint
 from tracker.web.errors import register_errors
+from tracker.web.exchange import Exchanges
 from tracker.web.observability import configure_logging
-from tracker.web.origins import AllowedOrigins, register_cors
-from tracker.web.routes import Service
-from tracker.web.security import register_security_headers
+from tracker.web.origins import AllowedOrigins, Cors
+from tracker.web.routes import Service, paths_for_shop_pages
 
 
 def now_ms() -> int:
@@ -75,7 +76,7 @@ def create_app(
     configure_logging(config.log_level, config.secrets, config.log_format)
     zone = config.shop_timezone
     storage = open_storage(config.storage_url, config.database_connections, VisitCounting(zone, clock))
-    notices = [] if store or config.database_url else [notice_of_disk(config.storage_file)]
+    on_disk = store is None and not config.database_url
     sums = storage.sums if store is None else None
     store = store or storage.sessions
     published = storage.cell("shop") if config.database_url else None
@@ -97,6 +98,12 @@ def create_app(
         events=config.max_session_events, pages=config.max_pages, event_bytes=config.max_session_bytes
     )
 
+    retention = Retention(store, storage.cell("retention"), config.keep_days, clock, most_bytes=_most_bytes(config))
+    notices: list[Callable[[], str | None]] = [
+        *([notice_of_disk(config.storage_file)] if on_disk else []),
+        lambda: budget.notice(clock()) if config.groq_api_key else None,
+        retention.notice,
+    ]
     owner = OwnerRoom(
         Parts(
             config=config,
@@ -105,6 +112,7 @@ def create_app(
             shop=shop,
             clock=clock,
             insights=insights,
+            notices=lambda: [told for notice in notices if (told := notice())],
             seen=storage.cell("seen"),
             popup_style=(ASSETS / "popup.css").read_bytes(),
             env_file=env_file,
@@ -116,28 +124,21 @@ def create_app(
     app.config["MAX_BODY_BYTES"] = config.max_body_bytes
     app.config["MAX_WEBHOOK_BYTES"] = MAX_WEBHOOK_BYTES
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    app.extensions["limits"] = Limits(is_on=config.rate_limits)
+    app.extensions["limits"] = Limits(is_on=config.rate_limits, model_calls=config.model_daily_calls)
     app.extensions["machines"] = Machines(
         are_stored=config.store_bots or config.demo_shop, on_left_out=lambda: owner.sightings.note("machine", "")
     )
-    register_request_log(app)
-    register_security_headers(app)
     register_errors(app)
     register_access(app, origins, owner.token.current, owner.cookie.is_there, config.shopify_webhook_secret)
-    register_sightings(app, owner.sightings)
-
-    retention = Retention(store, storage.cell("retention"), config.keep_days, clock, most_bytes=_most_bytes(config))
-    retention.register(app)
 
     app.register_blueprint(ingest_blueprint(store, _event_limits(config), session_limits, clock, orders.checkout_seen))
     app.register_blueprint(forget_blueprint(store))
-    app.register_blueprint(askai_blueprint(engine, spoken))
+    app.register_blueprint(askai_blueprint(engine, spoken, needs_page=not origins.takes_all))
     app.register_blueprint(shopify_blueprint(orders, config.shopify_shop_domain))
     for blueprint in owner.blueprints():
         app.register_blueprint(blueprint)
-    notices += [lambda: shop.problem, lambda: budget.notice(clock()) if config.groq_api_key else None]
-    notices.append(retention.notice)
-    app.register_blueprint(health_blueprint(store, notices))
+    app.register_blueprint(health_blueprint(store, [lambda: shop.problem, *notices]))
+    app.register_blueprint(metrics_blueprint(store.check))
     app.register_blueprint(docs_blueprint(app))
     script = storefront_script()
     app.register_blueprint(storefront_blueprint(config.storefront_script, script))
@@ -145,8 +146,10 @@ def create_app(
         from tracker.demo.blueprint import demo_blueprint  # noqa: PLC0415  loaded only where it is on
 
         app.register_blueprint(demo_blueprint(store.get, script.version))
-    register_cors(app, origins)
 
+    cors = Cors(origins, paths_for_shop_pages(app))
+    watchers = [count_request, RequestCounts().watch, owner.sightings.watch, retention.watch]
+    app.wsgi_app = Exchanges(app.wsgi_app, cors, watchers)  # type: ignore[method-assign]
     app.wsgi_app = ScriptFirst(app.wsgi_app, config.storefront_script, script)  # type: ignore[method-assign]
     app.wsgi_app = SeesScript(app.wsgi_app, config.storefront_script, owner.sightings)  # type: ignore[method-assign]
     if config.trusted_proxies:

@@ -189,7 +189,7 @@ class Config:
         "RATE_LIMITS",
         kinds.switch,
         True,
-        "off: addresses and sessions have no bounds a minute, for load tests and behind a proxy that limits.",
+        "off: addresses and sessions have no bounds, for load tests and behind a proxy that limits.",
     )
     store_bots: bool = _setting(
         "STORE_BOTS",

@@ -25,8 +25,9 @@ from testing.fake_groq import data_of, good_proposal
 from tests.integration.conftest import MakeApp
 from tracker.decisions.browser_memory import BrowserMemory, SeenMessage
 from tracker.decisions.decision import Decision, Shown, Silence
-from tracker.decisions.engine import MOST_QUESTIONS, Engine
+from tracker.decisions.engine import Engine
 from tracker.decisions.language.popup_words import popup_words
+from tracker.decisions.model.asking import MOST_QUESTIONS
 from tracker.decisions.shop.conditions import parse_when
 from tracker.decisions.shop.messages import Message
 from tracker.decisions.shop.shop import Rule, Shop

@@ -12,7 +12,7 @@ import pytest
 
 from learning.playing import labelled_visits, shop_of_the_visits
 from testing.advice import NOON, FreeBudget, ScriptedModel
-from tracker.decisions.browser_memory import BrowserMemory, SeenMessage
+from tracker.decisions.browser_memory import NO_MEMORY, BrowserMemory, SeenMessage
 from tracker.decisions.decision import Shown
 from tracker.decisions.engine import Engine
 from tracker.decisions.holdout.epoch import Epoch
@@ -55,7 +55,7 @@ class Past:
         self.store.update(report.session, lambda stored: merge(stored, report.bounded(now), LIMITS, now))
 
     def _ask(self, session: str, why: Why) -> Popup | None:
-        decision = self._engine.advise(session, why, *([self._memory] if self._memory else []))
+        decision = self._engine.advise(session, why, self._memory or NO_MEMORY)
         if not isinstance(decision, Shown):
             return None
         return Popup(message_id=decision.message.id, language=decision.language, delay_ms=decision.delay_ms)

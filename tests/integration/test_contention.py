@@ -511,3 +511,38 @@ def test_rewrites_killed_again_and_again_leave_one_file_at_most(path: Path, chil
     store.update(ANNA, adds(ANNA, "after"))
     assert beside(path) == set()
     store.close()
+
+
+def test_whoever_comes_during_a_flush_waits_for_it_and_is_written_with_the_others(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushing, disk_is_ready = threading.Event(), threading.Event()
+    to_the_disk, written = os.fdatasync, os.pwrite
+    writes: list[int] = []
+    store = JsonFileStore(path, lock_timeout=0.2)
+    store.update("visit-first", adds("visit-first", "one"))
+
+    def slow_flush(fd: int) -> None:
+        flushing.set()
+        assert disk_is_ready.wait(30)
+        to_the_disk(fd)
+
+    def counted(fd: int, data: bytes, offset: int) -> int:
+        writes.append(len(data))
+        return written(fd, data, offset)
+
+    monkeypatch.setattr(os, "fdatasync", slow_flush)
+    monkeypatch.setattr(os, "pwrite", counted)
+    with ThreadPoolExecutor(6) as pool:
+        first = pool.submit(store.update, "visit-first", adds("visit-first", "two"))
+        assert flushing.wait(30)
+        ids = [f"visit-{number:05}" for number in range(5)]
+        others = [pool.submit(store.update, one, adds(one, "one")) for one in ids]
+        time.sleep(1)  # much longer than the lock is waited for
+        assert len(writes) == 1
+        disk_is_ready.set()
+        for done in (first, *others):
+            done.result(30)
+    assert len(writes) < 6, "those who came together were written together"
+    store.close()
+    assert {"visit-first", *ids} <= set(json.loads(path.read_bytes()))

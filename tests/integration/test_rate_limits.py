@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 
 from testing.gunicorn_server import GunicornServer
 from tests.integration.conftest import ADMIN_TOKEN, MakeApp, StartServer
-from tracker.web.callers.limits import MINUTE_S, MOST_KEYS, Bound, Limits
+from tracker.web.callers.limits import DAY_S, MINUTE_S, MOST_KEYS, Bound, Limits
 
 ONE, OTHER = "203.0.113.9", "198.51.100.7"
 PROXIED = {"trusted_proxies": 1, "rate_limits": True}
@@ -132,6 +132,19 @@ def test_the_counts_end_with_their_minute_and_hold_no_address(make_app: MakeApp)
         assert ONE not in repr(vars(bounds))
         now[0] = MINUTE_S
         assert bounds.has_room(Bound.SESSIONS)
+
+
+def test_the_calls_to_the_model_of_an_address_are_counted_for_a_day_and_a_tenth_of_all(make_app: MakeApp) -> None:
+    now = [0.0]
+    bounds = Limits(is_on=True, model_calls=1000, clock=lambda: now[0])
+    with make_app().test_request_context(environ_base={"REMOTE_ADDR": ONE}):
+        for _ in range(100):
+            assert bounds.has_room(Bound.MODEL_CALLS)
+            bounds.add(Bound.MODEL_CALLS)
+            now[0] += MINUTE_S
+        assert not bounds.has_room(Bound.MODEL_CALLS)
+        now[0] = DAY_S
+        assert bounds.has_room(Bound.MODEL_CALLS)
 
 
 def test_what_cannot_be_counted_any_more_is_let_through_and_counted_as_that(make_app: MakeApp) -> None:

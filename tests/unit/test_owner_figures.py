@@ -110,21 +110,21 @@ def test_the_state_of_the_day_counts_what_there_is() -> None:
 def test_an_offer_that_ends_needs_a_hand(last: int, told_as: str | None) -> None:
     message = Message(id="sale", kind="offer", texts={"en": "10% off."}, last_day=TODAY + timedelta(days=last))
     shop = Shop(messages=(message,))
-    found = hands(shop, TODAY, file_problem=None, last_heard_ms=NOW_MS, now_ms=NOW_MS, calls_today=0, most_calls=0)
+    found = hands(shop, TODAY, file_problem=None, last_heard_ms=NOW_MS, now_ms=NOW_MS)
 
     assert [one.text for one in found] == ([told_as] if told_as else [])
 
 
-def test_silence_faults_and_a_used_up_budget_need_a_hand() -> None:
+def test_silence_faults_and_notices_need_a_hand() -> None:
     silent = NOW_MS - 2 * 86_400_000
     found = hands(
-        Shop(), TODAY, file_problem="Line 3.", last_heard_ms=silent, now_ms=NOW_MS, calls_today=1000, most_calls=1000
+        Shop(), TODAY, file_problem="Line 3.", last_heard_ms=silent, now_ms=NOW_MS, notices=["The model is used up."]
     )
 
     assert [one.text for one in found] == [
         "Line 3.",
         "Nothing was heard of your shop for 2 days.",
-        "The model's 1,000 questions of today are used up: your rules decide until midnight (UTC).",
+        "The model is used up.",
     ]
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from flask import Blueprint
 
+from tracker.askai.counting import count_decision
 from tracker.askai.preview import previewed
 from tracker.askai.schemas import AnswerSchema, Question, QuestionSchema
+from tracker.askai.sender import admitted
 from tracker.decisions.decision import Decision, Shown
 from tracker.decisions.eligibility import silence
 from tracker.decisions.engine import Engine
@@ -75,9 +78,13 @@ def _preview(question: Question, shop: Shop) -> dict[str, Any]:
     return _answer(question.session, shown, shop.caps.days_after_dismissal)
 
 
-def askai_blueprint(engine: Engine, shop: ShopSource) -> Blueprint:
-    """Return the blueprint whose view asks `engine`; `shop` says how long a message that was closed rests."""
+def askai_blueprint(engine: Engine, shop: ShopSource, *, needs_page: bool) -> Blueprint:
+    """Return the blueprint whose view asks `engine`; `shop` says how long a message that was closed rests.
+
+    `needs_page`: a model is asked for pages of the shop alone.
+    """
     blueprint = Blueprint("askai", __name__)
+    admit = partial(admitted, needs_page=needs_page)
 
     @blueprint.post("/askai", callers=Callers.SHOP, body_limit="MAX_BODY_BYTES")
     @takes_body(QuestionSchema(), parse=_question, document=_QUESTION)
@@ -94,7 +101,8 @@ def askai_blueprint(engine: Engine, shop: ShopSource) -> Blueprint:
         if machines().is_calling():
             decision: Decision = _FOR_MACHINES
         else:
-            decision = engine.advise(question.session, question.why, question.memory)
+            decision = engine.advise(question.session, question.why, question.memory, admit)
+            count_decision(decision)
         return _answer(question.session, decision, shop.current().caps.days_after_dismissal)
 
     return blueprint

@@ -21,6 +21,7 @@ from tracker.decisions.eligibility import hopeless, refusal, silence, told, with
 from tracker.decisions.guardrails import checked
 from tracker.decisions.holdout.epochs import EpochSource, FixedEpoch
 from tracker.decisions.log.session_log import DecisionLog
+from tracker.decisions.model.asking import Admit, anybody, why_not_asked
 from tracker.decisions.model.consultation import Consultant
 from tracker.decisions.proposal import ModelFailure, ModelProposal
 from tracker.decisions.recording import record
@@ -28,7 +29,7 @@ from tracker.decisions.rules import propose_by_rules
 from tracker.decisions.scorecard.scorecard import Scorecard, shipped
 from tracker.decisions.shop.live_file import ShopSource
 from tracker.decisions.single_flight import ClaimedError, SingleFlight
-from tracker.decisions.standing import is_cooling_down, standing_decision
+from tracker.decisions.standing import standing_decision
 from tracker.decisions.visit.signals import Why
 from tracker.llm.budget import Budget
 from tracker.llm.faults import Fault
@@ -37,9 +38,6 @@ from tracker.sessions.model import ShopperSession
 from tracker.sessions.store import SessionStore, StoreError, UnknownSessionError
 
 _log = logging.getLogger(__name__)
-
-MOST_QUESTIONS: Final = 4
-"""How often the model is asked about one visit at most."""
 
 _DELETED: Final = silence("The session was deleted meanwhile.", "deleted")
 _NOT_KEPT: Final = silence("Decisions cannot be kept now.", "store")
@@ -82,19 +80,21 @@ class Engine:
         self._cool_down_ms = round(cool_down_s * 1000)
         self._flight = SingleFlight(store, clock, lease_s=deadline_s, waits_at_once=waits_at_once)
 
-    def advise(self, session_id: str, why: Why = "", memory: BrowserMemory = NO_MEMORY) -> Decision:
+    def advise(
+        self, session_id: str, why: Why = "", memory: BrowserMemory = NO_MEMORY, admit: Admit = anybody
+    ) -> Decision:
         """Decide whether a popup would help now, within the deadline, whatever the model does.
 
-        `why` is the script's reason for the question, `memory` what its browser remembers of earlier visits. A decision
-        that cannot be logged shows nothing, because then no frequency cap could be held. Raises UnknownSessionError,
-        or a StoreError if the session cannot be read.
+        `why` is the script's reason for the question, `memory` what its browser remembers; `admit` has the last
+        word on whether the model is asked. A decision that cannot be logged shows nothing, because then no
+        frequency cap could be held. Raises UnknownSessionError, or a StoreError if the session cannot be read.
         """
         session = self._store.get(session_id)
         if session is None:
             raise UnknownSessionError(session_id)
         case = Case.of(session, self._shop.current(), self._clock(), why, memory)
         try:
-            return self._decide(case)
+            return self._decide(case, admit)
         except SessionGoneError:
             return _DELETED
         except StoreError as error:
@@ -136,7 +136,7 @@ class Engine:
         other._consultant = self._consultant if ask else None
         return other
 
-    def _decide(self, case: Case) -> Decision:
+    def _decide(self, case: Case, admit: Admit) -> Decision:
         if (refused := refusal(case)) is not None:
             return self._logged(case, refused)
         if (standing := standing_decision(case, self._cool_down_ms)) is not None:
@@ -148,10 +148,8 @@ class Engine:
         until = time.monotonic() + self._deadline_s
         if case.log.asking_until_ms > case.now_ms:
             return self._after_another(case, until)
-        if case.log.asked >= MOST_QUESTIONS:
-            return self._logged(case, self._by_rules(case, ModelFailure(fault=Fault.ENOUGH)))
-        if is_cooling_down(case, self._cool_down_ms):
-            return self._logged(case, self._by_rules(case, ModelFailure(fault=Fault.COOL_DOWN)))
+        if (fault := why_not_asked(case, self._cool_down_ms, admit)) is not None:
+            return self._logged(case, self._by_rules(case, ModelFailure(fault=fault)))
         try:
             claimed = self._flight.claim(case)
         except ClaimedError:

@@ -6,6 +6,7 @@ from tracker.decisions.case import Case
 from tracker.decisions.decision import ByEligibility, ByModel, Decision, FromLog, Shown, Silence
 from tracker.decisions.log.entry import LogEntry, LoggedPopup
 from tracker.decisions.log.session_log import fingerprint
+from tracker.decisions.model.asking import is_cooling_down
 from tracker.decisions.model.prompt import PROMPT_VERSION
 
 
@@ -30,11 +31,6 @@ def standing_decision(case: Case, cool_down_ms: int) -> Decision | None:
     if _is_without_new_sign(case, entry) or is_cooling_down(case, cool_down_ms):
         return Silence(reason=entry.reason, trigger=entry.trigger, confidence=entry.confidence, origin=FromLog())
     return None
-
-
-def is_cooling_down(case: Case, cool_down_ms: int) -> bool:
-    """Whether the model was asked about this session so recently that it is left alone; leaving waits for nothing."""
-    return case.signals.why != "exit" and case.now_ms - case.log.last_asked_ms < cool_down_ms
 
 
 def _last_proposed(case: Case) -> LogEntry | None:

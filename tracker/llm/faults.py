@@ -28,6 +28,9 @@ class Fault(StrEnum):
     # The model was not asked for another reason.
     COOL_DOWN = "cool_down", "the model had been asked about this session a short while before"
     ENOUGH = "enough", "the model had been asked about this session as often as it may be"
+    BEGUN = "begun", "the visit had begun only a moment before"
+    NO_PAGE = "no_page", "no page of the shop asked"
+    SHARE = "share", "this sender had used its share of the day's calls"
     WAITED = "waited", "another question about the same session was under way"
     BUSY = "busy", "as many questions as allowed were under way"
 

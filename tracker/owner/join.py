@@ -41,6 +41,8 @@ class Parts:
     insights: Insights
     """The sums over visits."""
     clock: Callable[[], int]
+    notices: Callable[[], list[str]]
+    """Returns what the service has to say to its owner: faults, and bounds that were reached."""
     seen: Cell
     """Where the sightings are kept."""
     popup_style: bytes
@@ -78,7 +80,12 @@ class OwnerRoom:
         yield shell.files_blueprint()
         yield login_blueprint(shell, self.token, self.cookie, parts.clock, is_direct=is_direct)
         sources = Sources(
-            insights=parts.insights, shop=parts.shop, store=parts.store, config=parts.config, clock=parts.clock
+            insights=parts.insights,
+            shop=parts.shop,
+            store=parts.store,
+            config=parts.config,
+            clock=parts.clock,
+            notices=parts.notices,
         )
         yield numbers_blueprint(shell, sources)
         yield messages_blueprint(

@@ -26,6 +26,7 @@ from gunicorn.workers.base import Worker
 
 from tracker.config import load_config
 from tracker.environment import SERVER_SETTINGS, doubts
+from tracker.metrics import workers as worker_counts
 from tracker.serving import taken_settings
 from tracker.serving.listening import instead_of, most_connections, why_not_listen
 
@@ -154,6 +155,11 @@ def on_reload(server: Arbiter) -> None:
         server.log.warning("Stop the service and start it again for the new %s.", ", ".join(waiting))
 
 
+def when_ready(server: Arbiter) -> None:
+    """Begin what the workers count together, before the first of them is forked."""
+    worker_counts.begin(worker_tmp_dir)
+
+
 def pre_exec(server: Arbiter) -> None:
     """Start the next master (SIGUSR2) as this one was started, also by `python -m gunicorn`.
 
@@ -168,3 +174,13 @@ def post_worker_init(worker: Worker) -> None:
     """Load the model's SDK before the first request: it takes 400 ms, in which no other greenlet would run."""
     if _CONFIG.groq_api_key:
         import tracker.llm.groq_transport  # noqa: F401, PLC0415
+
+
+def child_exit(server: Arbiter, worker: Worker) -> None:
+    """Keep what a worker counted that is gone."""
+    worker_counts.bury(worker.pid)
+
+
+def on_exit(server: Arbiter) -> None:
+    """Remove what the workers counted."""
+    worker_counts.end()

@@ -195,6 +195,7 @@ def _is_ours(record: Mapping[str, Any]) -> bool:
         record.get("updatedAt"),
         merge.get("eventBytes"),
         merge.get("droppedEvents", 0),
+        merge.get("beganAt", 0),
     ]
     return (
         _are_numbers(counts)

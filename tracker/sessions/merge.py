@@ -54,7 +54,8 @@ def merge(stored: ShopperSession | None, report: Report, limits: SessionLimits, 
     report's events and not with the session's history, except for copied lists of pointers and a comparison with the
     kept events since the oldest one reported.
     """
-    old = stored.bounded(now) if stored is not None else ShopperSession(session=report.session)
+    new = ShopperSession(session=report.session, merge=MergeState(began_at=now))
+    old = new if stored is None else stored.bounded(now)
     merged = _merged(old, report, limits)
     if merged is old and stored is not None:
         return old
@@ -82,6 +83,7 @@ def _merged(old: ShopperSession, report: Report, limits: SessionLimits) -> Shopp
         clock, items = max((clock, items), (report.clock, report.items_in_cart))
 
     state = MergeState(
+        began_at=old.merge.began_at,
         cart_clock=clock,
         added_time=added_time,
         envelopes=envelopes,
@@ -136,6 +138,9 @@ def merge_sessions(stored: ShopperSession | None, other: ShopperSession, limits:
     if not stored.decisions and other.decisions:
         # Two lists of decisions cannot be merged without counting some twice: the one stored here takes precedence.
         merged = replace(merged, decisions=other.decisions)
+    began_at = min(stored.merge.began_at, other.merge.began_at)
+    if began_at != stored.merge.began_at:
+        merged = replace(merged, merge=replace(merged.merge, began_at=began_at))
     if merged is stored:
         return stored
     return replace(merged, updated_at=max(stored.updated_at, other.updated_at))

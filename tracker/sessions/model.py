@@ -129,6 +129,8 @@ class Report:
 class MergeState:
     """The part of a session that makes merging independent of the order in which reports arrive."""
 
+    began_at: int = 0
+    """The service's clock at the first report; 0 for a session of a version that did not keep it."""
     cart_clock: int = -1
     """The clock of the report that `items_in_cart` came from; -1 before the first one."""
     added_time: Mapping[str, int] = field(default_factory=dict)
@@ -143,6 +145,8 @@ class MergeState:
 
     def to_record(self) -> Record:
         record: Record = {"cartClock": self.cart_clock, "eventBytes": self.event_bytes}
+        if self.began_at:
+            record["beganAt"] = self.began_at
         if self.envelopes:
             record["addedTime"] = self.added_time
             record["envelopes"] = self.envelopes
@@ -155,6 +159,7 @@ class MergeState:
     def from_record(cls, record: Record) -> MergeState:
         horizon = record.get("horizon")
         return cls(
+            began_at=record.get("beganAt", 0),
             cart_clock=record.get("cartClock", -1),
             added_time=record.get("addedTime", {}),
             envelopes=tuple((clock, digest) for clock, digest in record.get("envelopes", ())),

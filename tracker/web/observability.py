@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from flask import g, has_request_context
+
+from tracker.web.exchange import request_id
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +61,8 @@ class LogFormatter(logging.Formatter):
     @staticmethod
     def keys(record: logging.LogRecord) -> dict[str, Any]:
         """Return what a record holds besides its message: the request's id, and the extra keys."""
-        request = {"request_id": g.request_id} if has_request_context() and "request_id" in g else {}
+        asked = request_id()
+        request = {} if asked is None else {"request_id": asked}
         return request | {key: value for key, value in vars(record).items() if key not in _STANDARD}
 
 

@@ -48,6 +48,8 @@ class Sources:
     store: SessionStore
     config: Config
     clock: Callable[[], int]
+    notices: Callable[[], list[str]]
+    """Returns what the service has to say beside the figures: faults, and bounds that were reached."""
 
 
 def numbers_blueprint(shell: Shell, sources: Sources) -> Blueprint:
@@ -63,6 +65,7 @@ def numbers_blueprint(shell: Shell, sources: Sources) -> Blueprint:
             sources.insights.version(),
             sources.shop.current().version,
             sources.shop.problem,
+            *sources.notices(),
             today,
             days,
         )
@@ -107,8 +110,7 @@ def _today_parts(sources: Sources, found: Report) -> dict[str, Any]:
         file_problem=sources.shop.problem,
         last_heard_ms=latest[0].updated_at if latest else 0,
         now_ms=now,
-        calls_today=found.days[-1].model_calls,
-        most_calls=config.model_daily_calls if config.groq_api_key else 0,
+        notices=sources.notices(),
     )
     return {
         "headline": headline,

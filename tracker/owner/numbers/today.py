@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
@@ -64,19 +64,16 @@ def hands(
     file_problem: str | None,
     last_heard_ms: int,
     now_ms: int,
-    calls_today: int,
-    most_calls: int,
+    notices: Iterable[str] = (),
 ) -> Iterator[Hand]:
-    """Yield what needs a hand, the most urgent first."""
+    """Yield what needs a hand, the most urgent first. `notices`: what else the service has to say."""
     if file_problem is not None:
         yield Hand(text=file_problem, address="/messages-file", link="Correct it")
     if last_heard_ms and now_ms - last_heard_ms > _QUIET_MS:
         text = f"Nothing was heard of your shop since {words.ago(last_heard_ms, now_ms).removesuffix(' ago')}."
         yield Hand(text=text.replace("since", "for"), address="/setup", link="See what may be missing")
-    if most_calls and calls_today >= most_calls:
-        used = f"The model's {words.counted(most_calls, 'question')} of today are used up"
-        text = f"{used}: your rules decide until midnight (UTC)."
-        yield Hand(text=text, address="/settings", link="See the settings")
+    for notice in notices:
+        yield Hand(text=notice, address="/settings", link="See the settings")
     for message in shop.messages:
         left = None if message.last_day is None else (message.last_day - today).days
         if left is None or left > _SOON_DAYS:

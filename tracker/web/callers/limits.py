@@ -1,7 +1,7 @@
-"""Bounds on what one address and one session may do in a minute: counted in the memory of a worker, and failing open.
+"""Bounds on what one address and one session may do in a while: counted in the memory of a worker, and failing open.
 
-An address is what TRUSTED_PROXIES says, and nothing that a client can write. It is kept for a minute at most, as a hash
-with a salt of the process, and stands in no file, log or metric.
+An address is what TRUSTED_PROXIES says, and nothing that a client can write. It is kept for a minute, or a
+day where the model was asked for it, as a hash with a salt of the process, and stands in no file, log or metric.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections import Counter
 from collections.abc import Callable
 from enum import Enum
 from hashlib import blake2b
@@ -17,13 +16,20 @@ from typing import Final, NoReturn
 
 from flask import current_app, request
 
+from tracker.metrics.counts import Counter
 from tracker.web.errors import ApiError, Errors
 
 log = logging.getLogger(__name__)
 
 MINUTE_S: Final = 60
+DAY_S: Final = 86_400
 MOST_KEYS: Final = 50_000
-"""Addresses and sessions that are counted in one minute, some 10 MB; beyond them nobody is refused."""
+"""Addresses and sessions that are counted at a time, some 10 MB; beyond them nobody is refused."""
+LEAST_SHARE: Final = 20
+"""The calls to the model that an address may take a day, however small the day's budget is."""
+
+_REFUSED: Final = Counter("tracker_limits_hit", "Requests that were refused with 429.", "bound")
+_UNCOUNTED: Final = Counter("tracker_limits_uncounted", "Requests let through because too many addresses were counted.")
 
 LIMIT_ERRORS: Errors = {429: ("too_many_requests",)}
 """The error of every route that is bounded."""
@@ -42,11 +48,18 @@ class Bound(Enum):
     QUESTIONS = 600, "This address asked many questions a moment ago; try again in a minute."
     REPORTS = 120, "This session was reported many times a moment ago; collect more before the next report."
     WRONG_TOKENS = 10, "This address sent many wrong tokens a moment ago; try again in a minute."
+    MODEL_CALLS = LEAST_SHARE, ""
+    """In a day, and a tenth of the day's budget if that is more. Nobody is refused: the rules decide."""
 
     @property
     def most(self) -> int:
-        """The most in a minute."""
+        """The most in its time, unless the settings say otherwise."""
         return self.value[0]
+
+    @property
+    def seconds(self) -> int:
+        """The time in which it is counted."""
+        return DAY_S if self is Bound.MODEL_CALLS else MINUTE_S
 
     @property
     def message(self) -> str:
@@ -54,25 +67,42 @@ class Bound(Enum):
         return self.value[1]
 
 
-class Limits:
-    """The counts of this worker for the minute that runs. One flat table, which is emptied when the minute ends."""
+class _Counts:
+    """The counts of the time that runs: one flat table, which is emptied when that time ends."""
 
-    def __init__(self, *, is_on: bool, clock: Callable[[], float] = time.monotonic) -> None:
-        """`clock` returns seconds. Where it is not on, nothing is counted and nobody refused."""
+    def __init__(self, seconds: int) -> None:
+        self._seconds = seconds
+        self.ends = 0.0
+        self.table: dict[tuple[Bound, bytes], int] = {}
+
+    def at(self, now: float) -> dict[tuple[Bound, bytes], int]:
+        if now >= self.ends:
+            self.table.clear()
+            self.ends = now + self._seconds
+        return self.table
+
+
+class Limits:
+    """The counts of this worker for the minute and the day that run."""
+
+    def __init__(self, *, is_on: bool, model_calls: int = 0, clock: Callable[[], float] = time.monotonic) -> None:
+        """`model_calls`: those of all senders in a day; `clock` returns seconds.
+
+        Where it is not on, nothing is counted and nobody refused.
+        """
         self.is_on = is_on
-        self.refused: Counter[Bound] = Counter()
-        """How often each bound was hit, since the start."""
         self.uncounted = 0
         """How often nothing could be counted, and the request was let through."""
         self._clock = clock
         self._salt = os.urandom(16)
-        self._counts: dict[tuple[Bound, bytes], int] = {}
-        self._ends = 0.0
+        self._share = max(LEAST_SHARE, model_calls // 10)
+        self._counts = {seconds: _Counts(seconds) for seconds in (MINUTE_S, DAY_S)}
         self._is_warned = False
 
     def has_room(self, bound: Bound, of: str | None = None) -> bool:
         """Return whether more is allowed in this minute. `of`: a session; without it the address."""
-        return not self.is_on or self._count(bound, of) < bound.most
+        most = self._share if bound is Bound.MODEL_CALLS else bound.most
+        return not self.is_on or self._table(bound).get(self._key(bound, of), 0) < most
 
     def check(self, bound: Bound, of: str | None = None) -> None:
         """Raise ApiError 429 where no more is allowed in this minute."""
@@ -81,34 +111,35 @@ class Limits:
 
     def refuse(self, bound: Bound) -> NoReturn:
         """Raise ApiError 429."""
-        self.refused[bound] += 1
+        self.note_refused(bound)
+        wait_s = max(1, round(self._counts[bound.seconds].ends - self._clock()))
+        raise ApiError(429, "too_many_requests", bound.message, headers={"Retry-After": str(wait_s)})
+
+    def note_refused(self, bound: Bound) -> None:
+        """Count that a bound was hit; tell it once where that may be the address of a proxy."""
+        _REFUSED.add(bound.name.lower())
         if not self._is_warned and "X-Forwarded-For" in request.headers and bound is not Bound.REPORTS:
             self._is_warned = True
             log.warning("an address reached its limits; if it is that of a proxy of yours, set TRUSTED_PROXIES")
-        wait_s = max(1, round(self._ends - self._clock()))
-        raise ApiError(429, "too_many_requests", bound.message, headers={"Retry-After": str(wait_s)})
 
     def add(self, bound: Bound, amount: int = 1, of: str | None = None) -> None:
         """Count what was done."""
         if not self.is_on:
             return
-        count = self._count(bound, of)
-        if count == 0 and len(self._counts) >= MOST_KEYS:
+        table, key = self._table(bound), self._key(bound, of)
+        if key not in table and len(table) >= MOST_KEYS:
             self.uncounted += 1
+            _UNCOUNTED.add()
             return
-        self._counts[self._key(bound, of)] = count + amount
+        table[key] = table.get(key, 0) + amount
 
     def take(self, bound: Bound, of: str | None = None) -> None:
         """Check, and count one."""
         self.check(bound, of)
         self.add(bound, of=of)
 
-    def _count(self, bound: Bound, of: str | None) -> int:
-        now = self._clock()
-        if now >= self._ends:
-            self._counts.clear()
-            self._ends = now + MINUTE_S
-        return self._counts.get(self._key(bound, of), 0)
+    def _table(self, bound: Bound) -> dict[tuple[Bound, bytes], int]:
+        return self._counts[bound.seconds].at(self._clock())
 
     def _key(self, bound: Bound, of: str | None) -> tuple[Bound, bytes]:
         text = _network(request.remote_addr or "") if of is None else of

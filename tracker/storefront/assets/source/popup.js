@@ -24,13 +24,13 @@ const wayOf = ({ action, offer, message_id }, items) => {
   return opens?.startsWith("event:") ? ["event"] : offer?.code ? ["copy"] : [];
 };
 
-// Of several tabs in sight one draws: each puts its name there, and the name that stays has its turn. Returns how long
-// this tab has to wait before it looks again.
+// Of several tabs in sight one draws: the one that asked, or, where that is gone or cannot, the one whose name stays when
+// it puts it there and looks again. Returns how long this tab has to wait until it looks.
 const turn = ({ by }) => {
   if (by === own) return;
   if (by === rival) edit(({ next }) => (next.by = own), true);
   rival = by;
-  return by ? 1e3 : 100;
+  return 500;
 };
 
 // Draw what was decided, or say why not.
