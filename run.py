@@ -168,8 +168,9 @@ def settings() -> "dict[str, str]":
     """Return the settings of .env, overridden by those of the environment."""
     # python-dotenv is installed in .venv only. Using it keeps one set of rules for quotes in .env.
     code = "import dotenv, json; print(json.dumps(dotenv.dotenv_values('.env')))"
-    answer = subprocess.run([str(PYTHON), "-c", code], stdout=subprocess.PIPE, check=True, cwd=str(ROOT))
-    return {**json.loads(answer.stdout), **os.environ}
+    answer = subprocess.run([str(PYTHON), "-c", code], capture_output=True, check=False, cwd=str(ROOT))
+    # The program that is started next says what is wrong with a file that cannot be read.
+    return {**json.loads(answer.stdout or "{}"), **os.environ}
 
 
 def run_program(words: "list[str]") -> int:

@@ -17,7 +17,8 @@ from bench.measure import Section, say
 from bench.serving import Plan
 
 ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs" / "performance.md"
+PAGE = ROOT / "docs" / "figures.md"
+RECORD = ROOT / "docs" / "performance.json"
 _BETWEEN = re.compile(r"(?<=<!-- bench -->\n).*(?=<!-- /bench -->)", re.DOTALL)
 
 
@@ -32,6 +33,8 @@ def _sections(plan: Plan, quick: bool, large: bool) -> dict[str, Callable[[], Se
         "script": lambda: serving.script(plan),
         "sqlite": lambda: storing.beside_sqlite(plan, sessions, (1_000,) if quick else storing.SQLITE_SIZES),
         "postgres": lambda: database.beside_postgres(plan, sessions // 10),
+        "postgres-owner": lambda: database.owner_beside_postgres(plan, sessions),
+        "postgres-killed": lambda: database.killed_postgres(plan),
         "start": lambda: storing.start(plan, sessions),
         "compaction": lambda: storing.compaction(plan, sessions),
         "growing": lambda: storing.growing(plan),
@@ -53,6 +56,8 @@ def _sections(plan: Plan, quick: bool, large: bool) -> dict[str, Callable[[], Se
             "ask",
             "script",
             "postgres",
+            "postgres-owner",
+            "postgres-killed",
             "start",
             "compaction",
             "growing",
@@ -78,7 +83,7 @@ def main() -> int:
     parser.add_argument(
         "--record",
         action="store_true",
-        help="put the tables into docs/performance.md, and docs/performance.json beside it",
+        help="put the tables into docs/figures.md, and what they are made of into docs/performance.json",
     )
     parser.add_argument(
         "--beside", type=Path, metavar="FOLDER", help="an earlier version with its .venv, for the parts that compare it"
@@ -115,14 +120,13 @@ def main() -> int:
         given.out.with_suffix(".md").write_text(tables, "utf-8")
         given.out.with_suffix(".json").write_text(found, "utf-8")
     if given.record:
-        beside = PAGE.with_suffix(".json")
-        if given.only and beside.exists():
+        if given.only and RECORD.exists():
             # Parts that were measured alone replace the older ones of the same title.
-            sections = report.merged(report.from_json(json.loads(beside.read_text("utf-8"))), sections)
+            sections = report.merged(report.from_json(json.loads(RECORD.read_text("utf-8"))), sections)
             tables = report.markdown(sections, how)
             found = json.dumps(report.as_json(sections, how), indent=1) + "\n"
         PAGE.write_text(_BETWEEN.sub(lambda _: tables, PAGE.read_text("utf-8")), "utf-8")
-        beside.write_text(found, "utf-8")
+        RECORD.write_text(found, "utf-8")
     return int(failed)
 
 

@@ -44,11 +44,13 @@ class GunicornServer:
         args: tuple[str, ...] = (),
         open_files: int | None = None,
         as_script: bool = False,
+        settings: str | None = None,
         root: Path = ROOT,
     ) -> None:
         """`open_files`: the most descriptors of each process, as `ulimit -n` sets it. `as_script`: start `gunicorn`.
 
-        `root`: the folder of the version that is served; another one than this has a .venv of its own.
+        `settings`: a .env in `folder`, in which the server then starts; a setting that is there is not in its
+        environment. `root`: the folder of the version that is served; another one than this has a .venv of its own.
         """
         self.folder = folder
         self.storage = folder / "sessions.json"
@@ -60,6 +62,12 @@ class GunicornServer:
         self._program = [str(python.with_name("gunicorn"))] if as_script else [str(python), "-m", "gunicorn"]
         self._limit = [] if open_files is None else ["sh", "-c", f'ulimit -n {open_files}; exec "$@"', "sh"]
         self._root = root
+        self._home = root
+        self._in_file: set[str] = set()
+        if settings is not None:
+            self._home = folder
+            self._in_file = {line.partition("=")[0] for line in settings.splitlines()}
+            (folder / ".env").write_text(settings, "utf-8")
         self._log = folder / "server.log"
         self._process: subprocess.Popen[bytes] | None = None
         self.ended_by_itself = True
@@ -131,11 +139,13 @@ class GunicornServer:
                 "STORE_BOTS": "on",
                 "HOLDOUT_PERCENT": "0",
                 **self._env,
+                "PYTHONPATH": str(self._root),
             }
+            environment = {name: text for name, text in environment.items() if name not in self._in_file}
             command = [*self._limit, *self._program, "-c", str(self._root / "gunicorn.conf.py"), *self._args]
             with self._log.open("ab") as log:
                 self._process = subprocess.Popen(
-                    command, cwd=self._root, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                    command, cwd=self._home, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
                 )
             if self._is_up():
                 return

@@ -43,6 +43,9 @@ FOR_TESTS = {
 }
 """Settings that differ from the server's defaults: none of them makes it less safe."""
 
+QUICK = {"fsync": "off", "full_page_writes": "off", "max_parallel_workers_per_gather": "0", "jit": "off"}
+"""For a server whose machine does not lose its power: what was committed survives its being killed all the same."""
+
 
 class PostgresAddress:
     """A server that somebody runs on a port of 127.0.0.1."""
@@ -106,6 +109,10 @@ class PostgresServer(PostgresAddress):
     def pid(self) -> int:
         assert self._process is not None, "the server is not running"
         return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None
 
     # --- start and stop ----------------------------------------------------------------------------------------------
 
@@ -274,7 +281,7 @@ class SharedServer:
 
 def _keep(folder: Path) -> None:
     """Run a server until no process uses it any more, then remove it and the folder."""
-    with PostgresServer() as server:
+    with PostgresServer(settings=QUICK) as server:
         server.execute("CREATE EXTENSION pageinspect")
         (folder / "port.new").write_text(str(server.port))
         (folder / "port.new").rename(folder / "port")

@@ -17,10 +17,11 @@ import shutil
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
+from _pytest.mark import ParameterSet
 from hypothesis import HealthCheck, settings
 from playwright.sync_api import Browser, sync_playwright
 
@@ -50,6 +51,17 @@ _CHROMIUM_ARGUMENTS = [
     # The storefront script takes a browser that says it is automated for a robot; this one stands for shoppers.
     "--disable-blink-features=AutomationControlled",
 ]
+
+
+def gate_takes(most: int, cases: Iterable[Any], *, several: bool = False) -> list[ParameterSet]:
+    """Return cases as parameters: the gate tries the first ones of a kind, and `--thorough` tries all of them.
+
+    `several`: each case is a tuple with a value for each of several parameters.
+    """
+    return [
+        pytest.param(*(case if several else (case,)), marks=[] if place < most else [pytest.mark.thorough])
+        for place, case in enumerate(cases)
+    ]
 
 
 def pytest_configure() -> None:

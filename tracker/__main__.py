@@ -6,7 +6,6 @@ It works in any folder: .env, the sessions and the file of messages are those of
 from __future__ import annotations
 
 import os
-import socket
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,11 +16,10 @@ from flask import Flask
 from flask.cli import FlaskGroup
 
 from tracker import __version__
-from tracker.environment import SERVER_SETTINGS, doubts, faults, read_environment
-
-_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
-"""Addresses to listen on -> the address at which this machine reaches them."""
-_ONLY_HERE = {"127.0.0.1", "::1", "localhost"}
+from tracker.cli.doctor.command import doctor_command
+from tracker.config import Config, ConfigError
+from tracker.environment import SERVER_SETTINGS, faults, read_environment
+from tracker.serving.listening import ONLY_HERE, address_of, instead_of, why_not_listen
 
 
 def _make_app() -> Flask:
@@ -57,8 +55,8 @@ def serve(context: click.Context) -> None:
     """Serve. Further words go to Gunicorn; the settings in force are those of .env and of the environment."""
     try:
         environment = read_environment(Path(".env"))
-    except (OSError, UnicodeDecodeError):
-        raise click.ClickException(".env cannot be read: it must be a text file in UTF-8.") from None
+    except ConfigError as error:
+        raise click.ClickException(str(error)) from None
     if found := faults(environment):
         raise click.ClickException("\n".join(["The service cannot start.", *(f"  {fault}" for fault in found)]))
     values = {**SERVER_SETTINGS, **environment.values}
@@ -68,11 +66,19 @@ def serve(context: click.Context) -> None:
         os.environ["DEMO_SHOP"] = "on"
     for line in opening(values):
         click.echo(line)
-    for doubt in doubts(environment):
-        click.echo(f"  Note: {doubt}")
     click.echo("Ctrl-C stops it.")
     sys.stdout.flush()
     _become_gunicorn(context.args)
+
+
+def _make_service(config: Config) -> Flask:
+    from tracker.app import create_app  # noqa: PLC0415  only where it is asked for
+
+    return create_app(config)
+
+
+# The application's own command cannot be found where a wrong setting keeps the application from being made.
+program.add_command(doctor_command(_make_service))
 
 
 def _become_gunicorn(words: list[str]) -> NoReturn:
@@ -83,8 +89,7 @@ def _become_gunicorn(words: list[str]) -> NoReturn:
 
 def opening(values: Mapping[str, str]) -> list[str]:
     """Return the lines that a person reads first: where to look, and what for."""
-    host = _EVERYWHERE.get(values["HOST"], values["HOST"])
-    service = f"http://{f'[{host}]' if ':' in host else host}:{values['PORT']}"
+    service = address_of(values["HOST"], int(values["PORT"]))
     pages = [
         ("Your pages", "/", "today, whether popups sell, visits, what popups say"),
         *([("Try it", "/demo", "a demo shop, and what happens behind it")] if shows_demo_shop(values) else []),
@@ -96,21 +101,13 @@ def opening(values: Mapping[str, str]) -> list[str]:
 def shows_demo_shop(values: Mapping[str, str]) -> bool:
     """Return whether to open the demo shop: as set, or by default if only this machine can reach it."""
     wanted = values.get("DEMO_SHOP", "").lower()
-    return wanted == "on" if wanted else values["HOST"] in _ONLY_HERE
+    return wanted == "on" if wanted else values["HOST"] in ONLY_HERE
 
 
 def check_free(host: str, port: int) -> None:
     """Raise ClickException with one line if the address is taken, before anything is said about it."""
-    try:
-        family, _, _, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(where)
-    except OSError as error:
-        other = port + 1 if port < 65535 else 8000
-        said = (error.strerror or str(error)).lower()
-        hint = f"Another port: set PORT={other} in .env or in the environment."
-        raise click.ClickException(f"Cannot listen on {host} port {port}: {said}. {hint}") from None
+    if why := why_not_listen(host, port):
+        raise click.ClickException(f"Cannot listen on {host} port {port}: {why}. {instead_of(port)}")
 
 
 def main() -> None:

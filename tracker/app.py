@@ -29,10 +29,11 @@ from tracker.llm.budget import DailyLimits
 from tracker.llm.groq_client import GroqClient
 from tracker.llm.shared_budget import SharedBudget
 from tracker.ops.health import health_blueprint, notice_of_disk
-from tracker.ops.request_log import register_request_log
+from tracker.ops.metrics import count_request, metrics_blueprint
+from tracker.ops.request_log import RequestCounts
 from tracker.ops.retention import Retention
 from tracker.owner.join import OwnerRoom, Parts
-from tracker.owner.setup.sightings import SeesScript, register_sightings
+from tracker.owner.setup.sightings import SeesScript
 from tracker.sessions.merge import SessionLimits
 from tracker.sessions.store import SessionStore
 from tracker.shopify.blueprint import MAX_WEBHOOK_BYTES, shopify_blueprint
@@ -43,10 +44,10 @@ from tracker.web.callers.limits import Limits
 from tracker.web.callers.machines import Machines
 from tracker.web.docs import docs_blueprint
 from tracker.web.errors import register_errors
+from tracker.web.exchange import Exchanges
 from tracker.web.observability import configure_logging
-from tracker.web.origins import AllowedOrigins, register_cors
-from tracker.web.routes import Service
-from tracker.web.security import register_security_headers
+from tracker.web.origins import AllowedOrigins, Cors
+from tracker.web.routes import Service, paths_for_shop_pages
 
 
 def now_ms() -> int:
@@ -72,7 +73,7 @@ def create_app(
     ConfigError.
     """
     config = config or load_config()
-    configure_logging(config.log_level, config.secrets)
+    configure_logging(config.log_level, config.secrets, config.log_format)
     zone = config.shop_timezone
     storage = open_storage(config.storage_url, config.database_connections, VisitCounting(zone, clock))
     on_disk = store is None and not config.database_url
@@ -127,12 +128,8 @@ def create_app(
     app.extensions["machines"] = Machines(
         are_stored=config.store_bots or config.demo_shop, on_left_out=lambda: owner.sightings.note("machine", "")
     )
-    register_request_log(app)
-    register_security_headers(app)
     register_errors(app)
     register_access(app, origins, owner.token.current, owner.cookie.is_there, config.shopify_webhook_secret)
-    register_sightings(app, owner.sightings)
-    retention.register(app)
 
     app.register_blueprint(ingest_blueprint(store, _event_limits(config), session_limits, clock, orders.checkout_seen))
     app.register_blueprint(forget_blueprint(store))
@@ -141,6 +138,7 @@ def create_app(
     for blueprint in owner.blueprints():
         app.register_blueprint(blueprint)
     app.register_blueprint(health_blueprint(store, [lambda: shop.problem, *notices]))
+    app.register_blueprint(metrics_blueprint(store.check))
     app.register_blueprint(docs_blueprint(app))
     script = storefront_script()
     app.register_blueprint(storefront_blueprint(config.storefront_script, script))
@@ -148,8 +146,10 @@ def create_app(
         from tracker.demo.blueprint import demo_blueprint  # noqa: PLC0415  loaded only where it is on
 
         app.register_blueprint(demo_blueprint(store.get, script.version))
-    register_cors(app, origins)
 
+    cors = Cors(origins, paths_for_shop_pages(app))
+    watchers = [count_request, RequestCounts().watch, owner.sightings.watch, retention.watch]
+    app.wsgi_app = Exchanges(app.wsgi_app, cors, watchers)  # type: ignore[method-assign]
     app.wsgi_app = ScriptFirst(app.wsgi_app, config.storefront_script, script)  # type: ignore[method-assign]
     app.wsgi_app = SeesScript(app.wsgi_app, config.storefront_script, owner.sightings)  # type: ignore[method-assign]
     if config.trusted_proxies:
@@ -158,7 +158,7 @@ def create_app(
             app.wsgi_app, x_for=config.trusted_proxies, x_proto=1, x_host=1, x_prefix=1
         )
     reporting = Reporting(insights, shop, clock)
-    register_commands(app, store, engine, session_limits, config, reporting, published)
+    register_commands(app, store, engine, session_limits, config, reporting, published, create_app)
     return app
 
 

@@ -205,6 +205,12 @@ class Config:
         "The least severe level that is logged: DEBUG, INFO, WARNING or ERROR. INFO counts requests in a line a minute;"
         " DEBUG has a line for each.",
     )
+    log_format: str = _setting(
+        "LOG_FORMAT",
+        kinds.log_format,
+        "auto",
+        "How log lines are written: json, text for people, or auto, which is text at a terminal and JSON elsewhere.",
+    )
     max_body_bytes: int = _setting("MAX_BODY_BYTES", _BYTES, 1 << 20, "The largest body accepted, after decompression.")
     max_event_bytes: int = _setting(
         "MAX_EVENT_BYTES", _BYTES, 8192, "The largest event stored; a larger one is left out."

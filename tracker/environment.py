@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-from dotenv.parser import parse_stream
+from dotenv.main import resolve_variables
+from dotenv.parser import Binding, parse_stream
 
-from tracker.config import SETTINGS
+from tracker.config import SETTINGS, ConfigError
 
 SERVER_SETTINGS: Mapping[str, str] = {"HOST": "127.0.0.1", "PORT": "8000", "WEB_CONCURRENCY": "2"}
 """The settings that only the server reads, with their defaults."""
@@ -44,20 +45,22 @@ class Environment:
 
 
 def read_environment(env_file: Path, process: Mapping[str, str] | None = None) -> Environment:
-    """Return what .env and the process set; a missing file sets nothing. Raises UnicodeDecodeError and OSError."""
+    """Return what .env and the process set; a missing file sets nothing.
+
+    Raises ConfigError where .env cannot be read.
+    """
     process = os.environ if process is None else process
     values: dict[str, str] = {}
     lines: dict[str, int] = {}
     unread: list[int] = []
-    if env_file.exists():
-        with env_file.open(encoding="utf-8-sig") as stream:
-            for binding in parse_stream(stream):
-                if binding.key is None or binding.value is None:
-                    if binding.error or binding.key is not None:
-                        unread.append(_first_line(binding.original.string, binding.original.line))
-                    continue
-                values[binding.key] = binding.value
-                lines[binding.key] = _first_line(binding.original.string, binding.original.line)
+    for binding in _bindings(env_file):
+        line = _first_line(binding.original.string, binding.original.line)
+        if binding.key is not None and binding.value is not None:
+            values[binding.key] = binding.value
+            lines[binding.key] = line
+        elif binding.error or binding.key is not None:
+            unread.append(line)
+    values = {name: text or "" for name, text in resolve_variables(values.items(), override=False).items()}
     known = {*SETTINGS, *SERVER_SETTINGS, *_OF_OTHERS}
     unknown = tuple(name for name in values if name not in known and not name.startswith("FLASK_"))
     ours = {name: text.strip() for name, text in {**values, **process}.items() if text.strip()}
@@ -66,6 +69,19 @@ def read_environment(env_file: Path, process: Mapping[str, str] | None = None) -
         name: line for name, line in lines.items() if name in ours and process.get(name, values[name]) == values[name]
     }
     return Environment(ours, in_force, tuple(unread), unknown)
+
+
+def _bindings(env_file: Path) -> list[Binding]:
+    try:
+        with env_file.open(encoding="utf-8-sig") as stream:
+            return list(parse_stream(stream))
+    except FileNotFoundError:
+        return []
+    except UnicodeDecodeError:
+        raise ConfigError(".env cannot be read: it must be a text file in UTF-8.") from None
+    except OSError as error:
+        why = (error.strerror or "it cannot be opened").lower()
+        raise ConfigError(f".env cannot be read ({why}): it must be a file that this user may read.") from None
 
 
 def _first_line(statement: str, line: int) -> int:
@@ -78,7 +94,16 @@ def _first_line(statement: str, line: int) -> int:
 
 def faults(environment: Environment) -> list[str]:
     """Return a sentence for each value with which the service cannot start."""
-    found = []
+    return list(_faults(environment).values())
+
+
+def faulty_names(environment: Environment) -> set[str]:
+    """Return the settings whose values are wrong."""
+    return set(_faults(environment))
+
+
+def _faults(environment: Environment) -> dict[str, str]:
+    found = {}
     for name, parse in _parsers():
         text = environment.values.get(name)
         if text is None:
@@ -87,7 +112,7 @@ def faults(environment: Environment) -> list[str]:
             parse(text)
         except ValueError as error:
             shown = "" if _SECRET.search(name) else f", not {text!r}"
-            found.append(f"{name} must be {error}{shown} ({environment.place(name)}).")
+            found[name] = f"{name} must be {error}{shown} ({environment.place(name)})."
     return found
 
 

@@ -92,6 +92,13 @@ def log_level(value: str) -> str:
     return value.upper()
 
 
+def log_format(value: str) -> str:
+    """Parse the form of log lines."""
+    if value.lower() not in {"auto", "json", "text"}:
+        raise ValueError("auto, json or text")
+    return value.lower()
+
+
 def switch(value: str) -> bool:
     """Parse on or off."""
     if value.lower() not in {"on", "off"}:

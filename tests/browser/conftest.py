@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from _pytest.mark import ParameterSet
 from playwright.sync_api import Browser, BrowserContext, Error, Page
 
 from testing.faults.weak_link import WeakLink
@@ -25,6 +24,18 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GunicornServer
     folder = tmp_path_factory.mktemp("browser")
     with GunicornServer(folder, workers=1, env={"DEMO_SHOP": "on"}) as started:
         yield started
+
+
+@pytest.fixture(autouse=True)
+def _log_of_the_service(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Print what the service logged in the time of a test: pytest shows it where the test failed."""
+    if "service" not in request.fixturenames:
+        yield
+        return
+    service: GunicornServer = request.getfixturevalue("service")
+    before = len(service.log())
+    yield
+    print(service.log()[before:])
 
 
 @pytest.fixture
@@ -50,17 +61,6 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 @pytest.fixture
 def page(context: BrowserContext) -> Page:
     return context.new_page()
-
-
-def gate_takes(most: int, cases: Iterable[Any], *, several: bool = False) -> list[ParameterSet]:
-    """Return cases as parameters: the gate tries the first ones of a kind, and `--thorough` tries all of them.
-
-    `several`: each case is a tuple with a value for each of several parameters.
-    """
-    return [
-        pytest.param(*(case if several else (case,)), marks=[] if place < most else [pytest.mark.thorough])
-        for place, case in enumerate(cases)
-    ]
 
 
 class Clock:
@@ -169,9 +169,11 @@ WaitForRecord = Callable[..., dict[str, Any]]
 def stored(service: GunicornServer, request: pytest.FixtureRequest) -> WaitForRecord:
     """Wait until the stored events of a session are exactly these, in this order, and return the record.
 
-    In a test with a `clock` the second that the script waits before it sends passes at once.
+    The second that the script waits before it sends passes at once: in a test with a `clock` by that, in others because
+    the browser says that it is online again.
     """
     clock: Clock | None = request.getfixturevalue("clock") if "clock" in request.fixturenames else None
+    context: BrowserContext | None = request.getfixturevalue("context") if "context" in request.fixturenames else None
 
     def wait(session: str, *expected: tuple[str, str, str], patience_s: float = 60) -> dict[str, Any]:
         seen: tuple[tuple[int, ...], dict[str, Any]] = ((), {})
@@ -187,9 +189,12 @@ def stored(service: GunicornServer, request: pytest.FixtureRequest) -> WaitForRe
                 seen = (version, service.stored().get(session) or {"events": {}})
             return seen[1]
 
-        if clock:
-            with contextlib.suppress(Error):  # a page that is just being left has no clock
+        with contextlib.suppress(Error):  # a page that is just being left has neither a clock nor a window
+            if clock:
                 clock.run(1000)
+            elif context:
+                for page in context.pages:
+                    page.evaluate("dispatchEvent(new Event('online'))")
         try:
             wait_until(lambda: done(now()) == list(expected), "the record is what was done", patience_s)
         except AssertionError:

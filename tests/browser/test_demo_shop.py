@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from testing.fake_groq import FakeGroq, good_proposal
 from testing.gunicorn_server import ROOT, GunicornServer, wait_until
 from tests.browser.conftest import SIZES, Clock, Console, axe_violations, done, session_of
+from tests.conftest import gate_takes
 
 WITHIN_MS = 120_000
 """No popup comes in the first 15 seconds; then the shopper has to hesitate for the script to ask."""
@@ -206,7 +207,10 @@ PAGES = [
 ]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+LOOKS = [("phone", "dark"), ("desktop", "light"), ("phone", "light"), ("desktop", "dark")]
+
+
+@pytest.mark.parametrize(("context", "scheme"), gate_takes(2, LOOKS, several=True), indirect=["context"])
 def test_axe_finds_no_violation_on_any_page(service: GunicornServer, page: Page, scheme: str, console: Console) -> None:
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     page.goto(f"{service.url}/demo/products/oak-tray")

@@ -22,8 +22,13 @@ def kept(page: Page) -> dict[str, Any]:
     return found
 
 
-def pass_days(page: Page, days: float) -> None:
-    """Let everything that this browser remembers be so many days ago."""
+def pass_days(page: Page, shop: PlainShop, days: float) -> None:
+    """Let everything that this browser remembers be so many days ago, with no page of the shop open meanwhile.
+
+    A page that were open could begin the next visit before the test does.
+    """
+    shop.files["/away.js"] = ""  # of the same origin, and without the script
+    page.goto(f"{shop.url}/away.js")
     page.evaluate(
         """(ms) => {
           const found = JSON.parse(localStorage.shopSignals);
@@ -42,10 +47,9 @@ def test_a_dismissed_message_rests_a_week_then_two(
     shop.attributes, shop.head, shop.items = 'data-idle="0.3"', CART, 1
     answers = Answers(context)
     for days, is_drawn in ((0, True), (0.05, False), (7.5, True), (7.5, False), (8, True)):
-        page.goto(shop.url)
         if days:
-            pass_days(page, days)
-            page.goto(shop.url)
+            pass_days(page, shop, days)
+        page.goto(shop.url)
         before = len(answers.questions)
         page.click("#one")
         answers.wait(page, before + 1)
@@ -69,7 +73,7 @@ def test_lot_and_visit_number_outlive_the_visit(page: Page, shop: PlainShop, lin
     session_of(page)
     page.click("#one")
     before = kept(page)
-    pass_days(page, 1)
+    pass_days(page, shop, 1)
     page.goto(shop.url)
     page.click("#one")
     after = kept(page)
@@ -99,7 +103,7 @@ def test_what_the_service_says_of_groups_is_kept_and_sent_along(
     Answers(context, show_popup=False, offered="e3")
     page.goto(shop.url)
     page.wait_for_function("JSON.parse(localStorage.shopSignals).won === 'e3'")
-    pass_days(page, 1)
+    pass_days(page, shop, 1)
     page.goto(shop.url)
     page.click("#one")
 
@@ -128,7 +132,7 @@ def test_a_purchase_is_remembered_and_goes_with_views_and_questions(
             [source, f"sh-{number}"],
         )
     assert kept(page)["buys"] == 2
-    pass_days(page, 3.5)
+    pass_days(page, shop, 3.5)
     page.goto(shop.url)
     before = len(answers.questions)
     answers.wait(page, before + 1)

@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from testing.made_up_figures import NOW_MS, STATES, MadeUpInsights
 from testing.page_server import PageServer
 from tests.browser.conftest import AXE, Console
+from tests.conftest import PROFILE
 from tracker.app import create_app
 from tracker.config import Config
 
@@ -35,6 +36,9 @@ SAYS = {
     "broken": ("Today so far:", "Cannot be told."),
 }
 """What Today and "Does it pay?" say in each state."""
+
+LIGHT_TOO = {"today (sells)", "pays (harms)", "setup", "visits/a-visit-0001", "check"}
+"""The pages that the gate has axe look at in light colours as well; among them is every part that pages are made of."""
 
 OF_TODAY = {"empty", "first-hour", "nothing-today", "example", "sells"}
 
@@ -95,10 +99,11 @@ def look_at(page: Page, console: Console, name: str) -> None:
     assert console.lines == [], name
     page.evaluate(AXE.read_text("utf-8"))  # a page's policy does not apply to what Playwright evaluates
     assert page.evaluate(FOUND) == [], f"{name}, narrow and dark"
-    page.emulate_media(color_scheme="light")
-    page.set_viewport_size({"width": 1280, "height": 900})
-    page.evaluate(SETTLED)
-    assert page.evaluate(FOUND) == [], f"{name}, wide and light"
+    if name in LIGHT_TOO or PROFILE == "thorough":
+        page.emulate_media(color_scheme="light")
+        page.set_viewport_size({"width": 1280, "height": 900})
+        page.evaluate(SETTLED)
+        assert page.evaluate(FOUND) == [], f"{name}, wide and light"
     console.lines.clear()  # axe tries inline styles, which the policy forbids
 
 

@@ -13,7 +13,8 @@ from testing.gunicorn_server import GunicornServer, wait_until
 from testing.plain_shop import PlainShop
 from testing.unkind_shop import UnkindShop
 from tests.browser.answers import CART, Answers
-from tests.browser.conftest import Clock, gate_takes, pass_time, session_of, wait_for_cart
+from tests.browser.conftest import Clock, pass_time, session_of, wait_for_cart
+from tests.conftest import gate_takes
 
 
 @pytest.fixture

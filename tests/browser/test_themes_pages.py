@@ -15,11 +15,11 @@ from tests.browser.conftest import (
     Clock,
     WaitForRecord,
     eventually,
-    gate_takes,
     session_of,
     wait_for_cart,
     wait_for_requests,
 )
+from tests.conftest import gate_takes
 
 LONG = "北海道産の有機栽培じゃがいもと手作りバターの詰め合わせ"
 

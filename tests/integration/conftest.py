@@ -33,6 +33,7 @@ class StartServer(Protocol):
         args: tuple[str, ...] = (),
         open_files: int | None = None,
         as_script: bool = False,
+        settings: str | None = None,
     ) -> GunicornServer: ...
 
 

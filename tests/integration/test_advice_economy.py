@@ -29,6 +29,7 @@ from testing.advice import (
 )
 from testing.fake_groq import FAULTS, SLOW, FakeGroq, good_proposal
 from testing.gunicorn_server import wait_until
+from tests.conftest import gate_takes
 from tests.integration.conftest import MakeApp, StartServer
 from tracker.decisions.engine import Engine
 from tracker.decisions.log.session_log import DecisionLog
@@ -111,7 +112,7 @@ def _sdk_loaded() -> None:
 # --- how often the model is asked -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("says", ["popup", "nothing", "browsing", "500"])
+@pytest.mark.parametrize("says", gate_takes(2, ["nothing", "browsing", "popup", "500"]))
 def test_720_questions_an_hour_about_an_active_shopper_make_at_most_4_calls(
     serve: Callable[..., Service], says: str
 ) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -44,19 +44,18 @@ class Gate:
     """A place where a child waits, and a test that knows when it is there."""
 
     def __init__(self) -> None:
-        self._here, self._arrive = os.pipe()
-        self._open, self._let = os.pipe()
+        self._arrived = multiprocessing.Semaphore(0)
+        self._is_open = multiprocessing.Semaphore(0)
 
     def pass_through(self) -> None:
-        os.write(self._arrive, b"!")
-        os.read(self._open, 1)
+        self._arrived.release()
+        self._is_open.acquire()
 
     def await_arrival(self) -> None:
-        assert select.select([self._here], [], [], 20)[0], "nobody came"
-        os.read(self._here, 1)
+        assert self._arrived.acquire(timeout=20), "nobody came"
 
     def let_through(self) -> None:
-        os.write(self._let, b"!")
+        self._is_open.release()
 
 
 def hold_the_lock(path: Path, gate: Gate) -> None:
@@ -512,3 +511,38 @@ def test_rewrites_killed_again_and_again_leave_one_file_at_most(path: Path, chil
     store.update(ANNA, adds(ANNA, "after"))
     assert beside(path) == set()
     store.close()
+
+
+def test_whoever_comes_during_a_flush_waits_for_it_and_is_written_with_the_others(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushing, disk_is_ready = threading.Event(), threading.Event()
+    to_the_disk, written = os.fdatasync, os.pwrite
+    writes: list[int] = []
+    store = JsonFileStore(path, lock_timeout=0.2)
+    store.update("visit-first", adds("visit-first", "one"))
+
+    def slow_flush(fd: int) -> None:
+        flushing.set()
+        assert disk_is_ready.wait(30)
+        to_the_disk(fd)
+
+    def counted(fd: int, data: bytes, offset: int) -> int:
+        writes.append(len(data))
+        return written(fd, data, offset)
+
+    monkeypatch.setattr(os, "fdatasync", slow_flush)
+    monkeypatch.setattr(os, "pwrite", counted)
+    with ThreadPoolExecutor(6) as pool:
+        first = pool.submit(store.update, "visit-first", adds("visit-first", "two"))
+        assert flushing.wait(30)
+        ids = [f"visit-{number:05}" for number in range(5)]
+        others = [pool.submit(store.update, one, adds(one, "one")) for one in ids]
+        time.sleep(1)  # much longer than the lock is waited for
+        assert len(writes) == 1
+        disk_is_ready.set()
+        for done in (first, *others):
+            done.result(30)
+    assert len(writes) < 6, "those who came together were written together"
+    store.close()
+    assert {"visit-first", *ids} <= set(json.loads(path.read_bytes()))

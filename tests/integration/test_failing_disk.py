@@ -17,6 +17,7 @@ import pytest
 
 from testing.faults.traced_store import ANNA, BERT, CORA, NO_STRACE, Outcome, TracedStore
 from testing.shoppers import NOON, adds, beside, names, session
+from tests.conftest import gate_takes
 from tracker.sessions.store import StoreError, StoreFullError
 from tracker.storage.json_file import JsonFileStore
 from tracker.storage.json_file.file import CANNOT_WRITE
@@ -89,15 +90,16 @@ CASES = [
     Case("update", nothing),
     Case("update", sound),
     Case("update", torn),
-    Case("update", holed),
     Case("update", original),
     Case("delete", sound),
-    Case("prune", sound),
-    Case("compact", original),
     Case("compact", sound),
-    Case("compact", nothing),
     Case("rewrite behind", sound),
     Case("repair", damaged),
+    # So far the gate goes: every act, and every state that an act begins from but one.
+    Case("update", holed),
+    Case("prune", sound),
+    Case("compact", original),
+    Case("compact", nothing),
 ]
 BY_ACT = {"delete": BERT, "prune": BERT}
 """Who is gone after the act."""
@@ -208,13 +210,13 @@ def show(case: Case, folder: Path, faults: list[tuple[str, str]], *, dead: bool 
 
 
 @needs_strace
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("case", gate_takes(8, CASES), ids=str)
 def test_any_one_failing_system_call_changes_nothing_and_leaves_nothing(case: Case, tmp_path: Path) -> None:
     show(case, tmp_path, FAULTS)
 
 
 @needs_strace
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("case", gate_takes(8, CASES), ids=str)
 def test_a_disk_that_fails_from_any_system_call_on_changes_nothing(case: Case, tmp_path: Path) -> None:
     show(case, tmp_path, [("ENOSPC", WRITES)], dead=True)
 
@@ -227,7 +229,7 @@ def test_a_disk_that_dies_at_any_system_call_changes_nothing(case: Case, tmp_pat
 
 
 @needs_strace
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("case", gate_takes(8, CASES), ids=str)
 def test_a_process_killed_at_any_system_call_leaves_a_file_that_opens(case: Case, tmp_path: Path) -> None:
     show(case, tmp_path, [("SIGKILL", READS), ("SIGKILL", f"{WRITES},flock")])
 

@@ -14,7 +14,7 @@ from testing.faults.killed_writers import Tally
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("rounds", [100, pytest.param(1000, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("rounds", [40, pytest.param(1000, marks=pytest.mark.thorough)])
 def test_what_was_acknowledged_survives_killed_writers_and_counts_once(tmp_path: Path, rounds: int) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "testing.faults.killed_writers", "--rounds", str(rounds), str(tmp_path)],

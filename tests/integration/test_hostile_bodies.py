@@ -15,10 +15,11 @@ from testing.gunicorn_server import GunicornServer
 from testing.hostile import hostile_bodies
 from testing.hostile.hostile_bodies import Hostile, Post, Raw
 from testing.http_client import Client, send_raw, statuses
+from tests.conftest import PROFILE
 from tracker.sessions.model import MAX_INTEGER
 
 CORPUS = hostile_bodies.named()
-GENERATED = 2000
+GENERATED = 5000 if PROFILE == "thorough" else 800
 GOOD_SESSION = "the-good-session"
 NOT_TO_BE_STORED = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
 

@@ -24,12 +24,12 @@ from tracker.ingest.schemas import ingest_schemas
 from tracker.web.routes import Callers, Route
 
 OWNER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
-UNDOCUMENTED = {"/docs", "/docs/page.js", "/docs/assets/<path:name>", "/openapi.json"} | {
+UNDOCUMENTED = {"/docs", "/docs/page.js", "/docs/assets/<path:name>", "/openapi.json", "/metrics"} | {
     "/storefront.js",
     "/storefront-popup.js",
     "/storefront-pixel.js",
 }
-"""The pages that show the document, and the files that shops load."""
+"""The pages that show the document, the files that shops load, and the numbers for Prometheus."""
 KNOWN_SESSION = "a-session-that-is-stored"
 
 

@@ -59,6 +59,17 @@ class Crowd:
             thread.join()
 
 
+@contextlib.contextmanager
+def renewed_workers(server: GunicornServer) -> Iterator[None]:
+    """Wait after the block until two new workers serve in place of the old ones."""
+    old = set(server.worker_pids())
+    yield
+    wait_until(
+        lambda: len(server.worker_pids()) == 2 and not old & set(server.worker_pids()),
+        "two new workers serve in place of the old ones",
+    )
+
+
 @pytest.mark.parametrize(
     "args", [(), pytest.param(("--preload",), marks=pytest.mark.thorough)], ids=["each worker loads", "preloaded"]
 )
@@ -66,17 +77,36 @@ def test_reloads_under_load_refuse_nobody(start_server: StartServer, args: tuple
     server = start_server(workers=2, args=args)
     with Crowd(server) as crowd:
         for _ in range(2):
-            old = set(server.worker_pids())
             crowd.wait_for(20)
-            os.kill(server.pid, signal.SIGHUP)
-            wait_until(
-                lambda: len(server.worker_pids()) == 2 and not old & set(server.worker_pids()),  # noqa: B023
-                "two new workers serve in place of the old ones",
-            )
+            with renewed_workers(server):
+                os.kill(server.pid, signal.SIGHUP)
             crowd.wait_for(20)
 
     assert crowd.failures == []
     assert set(crowd.answers) == {200}
+
+
+def test_a_reload_with_a_wrong_setting_is_told_and_the_settings_before_stay(start_server: StartServer) -> None:
+    server = start_server(workers=2, settings="MAX_PAGES=7\n")
+    env_file = server.folder / ".env"
+
+    def answer_to_eight_pages() -> int:
+        with server.client() as client:
+            return client.post("/ingest", {"session": "eight-pages", "events": {f"/{n}": [] for n in range(8)}}).status
+
+    assert answer_to_eight_pages() == 422
+    env_file.write_text("MAX_PAGES=lots\n", "utf-8")
+    with renewed_workers(server):
+        os.kill(server.pid, signal.SIGHUP)
+        assert {answer_to_eight_pages() for _ in range(20)} == {422}
+    with renewed_workers(server):
+        server.kill_workers()
+    assert answer_to_eight_pages() == 422
+    env_file.write_text("MAX_PAGES=8\n", "utf-8")
+    os.kill(server.pid, signal.SIGHUP)
+    wait_until(lambda: answer_to_eight_pages() == 200, "a sound file is taken up")
+
+    assert "MAX_PAGES must be a whole number from 1 to 1000000, not 'lots' (.env line 1)." in server.log()
 
 
 @contextlib.contextmanager

@@ -283,7 +283,7 @@ def test_an_order_is_found_by_its_key_in_every_process(folder: Path) -> None:
     put(store, ordered(visit("visit-0001"), 990, MORNING, key="ab" * 8))
     assert other.sums is not None
     assert other.sums.find("ab" * 8) == "visit-0001"
-    assert other.sums.find(f"{990:064x}") == "visit-0001"
+    assert other.sums.find(f"{990:064x}"[:16]) == "visit-0001"
     put(store, ordered(visit("visit-0002"), 991, MORNING, key="cd" * 8))
     assert other.sums.find("cd" * 8) == "visit-0002"
     store.delete("visit-0001")

@@ -22,8 +22,10 @@ import pytest
 from testing.fake_groq import FakeGroq
 from testing.gunicorn_server import GunicornServer, wait_until
 from testing.http_client import Client, Reply
+from tests.conftest import gate_takes
 from tests.integration.conftest import StartServer
 
+WAYS_TO_LOAD = [("--preload",), ()]
 CLIENTS = 8
 SESSIONS = [f"session-of-the-crowd-{number}" for number in range(5)]
 
@@ -54,7 +56,7 @@ def in_parallel(work: Callable[[int], Any], clients: int = CLIENTS) -> list[Any]
 # --- C1: no update is lost ---
 
 
-@pytest.mark.parametrize("args", [(), ("--preload",)], ids=["each worker loads", "preloaded"])
+@pytest.mark.parametrize("args", gate_takes(1, WAYS_TO_LOAD), ids=["preloaded", "each worker loads"])
 def test_2000_posts_of_8_clients_to_4_workers_are_all_stored_once(
     start_server: StartServer, args: tuple[str, ...]
 ) -> None:
@@ -243,7 +245,7 @@ def stopped_holder() -> Iterator[Callable[[Path], subprocess.Popen[str]]]:
         holder.communicate()
 
 
-@pytest.mark.parametrize("args", [(), ("--preload",)], ids=["each worker loads", "preloaded"])
+@pytest.mark.parametrize("args", gate_takes(1, WAYS_TO_LOAD), ids=["preloaded", "each worker loads"])
 def test_while_a_stopped_process_holds_the_lock_posts_get_503_and_afterwards_200(
     start_server: StartServer, args: tuple[str, ...], stopped_holder: Callable[[Path], subprocess.Popen[str]]
 ) -> None:
@@ -275,7 +277,7 @@ def test_while_a_stopped_process_holds_the_lock_posts_get_503_and_afterwards_200
 # --- O5: a slow model ---
 
 
-@pytest.mark.parametrize("args", [(), ("--preload",)], ids=["each worker loads", "preloaded"])
+@pytest.mark.parametrize("args", gate_takes(1, WAYS_TO_LOAD), ids=["preloaded", "each worker loads"])
 def test_posts_are_answered_while_every_question_to_the_model_hangs(
     start_server: StartServer, args: tuple[str, ...]
 ) -> None:

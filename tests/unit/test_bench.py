@@ -112,8 +112,8 @@ def test_the_report_shows_which_promises_are_kept() -> None:
     assert report.merged([section, Section("Other", "", ("",))], [newer])[0] is newer
 
 
-def test_the_performance_page_shows_the_recorded_figures() -> None:
-    page = (ROOT / "docs" / "performance.md").read_text("utf-8")
+def test_the_page_of_figures_shows_what_is_on_record() -> None:
+    page = (ROOT / "docs" / "figures.md").read_text("utf-8")
     record = json.loads((ROOT / "docs" / "performance.json").read_text("utf-8"))
 
     assert report.markdown(report.from_json(record), record["how"]) in page

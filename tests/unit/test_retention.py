@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from flask import Flask
 
 from testing.gunicorn_server import wait_until
 from testing.visits import DAY, MORNING, visit
@@ -116,10 +115,8 @@ def test_a_cell_that_holds_something_else_counts_as_empty(tmp_path: Path, conten
 
 def test_it_looks_behind_a_request_and_then_not_for_an_hour(tmp_path: Path) -> None:
     store = SlowStore()
-    app = Flask("app")
     looks = retention(store, tmp_path)
-    looks.register(app)
-    app.test_client().get("/")
+    looks.watch(None)
     assert store.begun.wait(30)
     store.may_end.set()
 
@@ -170,12 +167,11 @@ def test_a_store_within_its_bound_or_without_one_loses_nothing(tmp_path: Path) -
 
 def test_the_size_is_looked_at_behind_every_request_from_the_first_one_on(tmp_path: Path) -> None:
     store = visits()
-    app = Flask("app")
-    bounded_by(size_of(store), store, tmp_path).register(app)
-    bound, ask = size_of(store), app.test_client().get
+    looks, bound = bounded_by(size_of(store), store, tmp_path), size_of(store)
 
     def is_within() -> bool:
-        return bool(ask("/")) and size_of(store) <= bound
+        looks.watch(None)
+        return size_of(store) <= bound
 
     assert is_within()
     assert len(left(store)) == 5

@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import Blueprint
 
+from tracker.askai.counting import count_decision
 from tracker.askai.preview import previewed
 from tracker.askai.schemas import AnswerSchema, Question, QuestionSchema
 from tracker.askai.sender import admitted
@@ -101,6 +102,7 @@ def askai_blueprint(engine: Engine, shop: ShopSource, *, needs_page: bool) -> Bl
             decision: Decision = _FOR_MACHINES
         else:
             decision = engine.advise(question.session, question.why, question.memory, admit)
+            count_decision(decision)
         return _answer(question.session, decision, shop.current().caps.days_after_dismissal)
 
     return blueprint

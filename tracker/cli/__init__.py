@@ -12,15 +12,19 @@ explain.py     flask explain
 report.py      flask report
 backtest.py    flask backtest
 simulate/      flask simulate
+doctor/        flask doctor
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from flask import Flask
 
 from tracker.cli.ask import ask_command
 from tracker.cli.backtest import backtest_command, former_backtest_command
 from tracker.cli.databases import add_copy, add_migrate
+from tracker.cli.doctor.command import doctor_command
 from tracker.cli.explain import explain_command
 from tracker.cli.rehearse import add_rehearse
 from tracker.cli.report import report_command
@@ -44,18 +48,20 @@ def register_commands(
     config: Config,
     reporting: Reporting,
     published: Cell | None,
+    make_app: Callable[[Config], Flask],
 ) -> None:
     """Add the commands to the flask command line. `published`: where the shop's file is for all instances."""
     app.cli.add_command(report_command(reporting))
     sessions = sessions_group(store, limits)
     add_migrate(sessions, config)
-    add_copy(sessions)
+    add_copy(sessions, config)
     app.cli.add_command(sessions)
     app.cli.add_command(ask_command(store, engine))
     shop = shop_group(config.shop_file)
     add_publish(shop, published)
     add_rehearse(shop, config.shop_file, engine)
     app.cli.add_command(shop)
+    app.cli.add_command(doctor_command(make_app))
     app.cli.add_command(explain_command(store))
     app.cli.add_command(backtest_command(store, engine))
     app.cli.add_command(former_backtest_command(store, engine))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections import Counter
 from collections.abc import Iterator
 
@@ -21,9 +22,10 @@ from tracker.cli.terminal import (
     say,
 )
 from tracker.config import Config, ConfigError, load_config
+from tracker.insights.counting.counting import VisitCounting
 from tracker.sessions.model import ShopperSession
 from tracker.sessions.store import Progress, SessionStore, StoreError
-from tracker.storage import is_database, migrate, open_store
+from tracker.storage import count_sessions, is_database, migrate, open_store
 
 _MOST_NAMED = 20
 
@@ -37,18 +39,28 @@ def add_migrate(group: AppGroup, config: Config) -> None:
     def migrate_(for_machines: bool) -> None:
         """Make the tables of the database (DATABASE_URL), or bring them up to this version. Run it before each deploy.
 
-        Versions that serve meanwhile go on working. Where nothing is to be done it changes nothing.
+        Sessions that are in no figure yet are counted. Versions that serve meanwhile go on working. Where nothing is to
+        be done it changes nothing.
         """
         if not config.database_url:
             raise RefusedError("DATABASE_URL is not set; the session file needs no tables.")
         applied = migrate(config.database_url)
+        number = _count(config.database_url, config, for_machines)
         numbers = ", ".join(map(str, applied))
         text = f"applied {numbers}" if applied else "the tables are up to date"
-        per_process = config.database_connections
-        done(for_machines, f"{text}; each process takes up to {counted(per_process, 'connection')}", applied=applied)
+        news = f"; {counted(number, 'session')} more in the figures" if number else ""
+        per_process = counted(config.database_connections, "connection")
+        done(for_machines, f"{text}{news}; each process takes up to {per_process}", applied=applied, counted=number)
 
 
-def add_copy(group: AppGroup) -> None:
+def _count(url: str, config: Config, for_machines: bool) -> int:
+    """Count the sessions of a database that are in no figure yet; return how many."""
+    counting = VisitCounting(config.shop_timezone, lambda: time.time_ns() // 1_000_000)
+    with progress_bar("counting", for_machines) as progress:
+        return count_sessions(url, counting, progress)
+
+
+def add_copy(group: AppGroup, config: Config) -> None:
     """Add `flask sessions copy` to the group."""
 
     @group.command("copy")
@@ -71,6 +83,8 @@ def add_copy(group: AppGroup) -> None:
                 copied = _copied(source, target, progress)
             with progress_bar("comparing", for_machines) as progress:
                 differing, compared = _differing(source, target, progress)
+            if is_database(target_url):
+                _count(target_url, config, for_machines)
         finally:
             source.close()
             target.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,48 +15,37 @@ import click
 
 from tracker.sessions.model import ShopperSession
 from tracker.sessions.store import Progress, SessionStore, StoreError
+from tracker.web.observability import LogFormatter, safe_at_terminal
 
 as_json = click.option("--json", "for_machines", is_flag=True, help="Print JSON, one object a line.")
 session_id = click.argument("session_id", metavar="ID")
-
-# Control characters could steer the terminal; the others reorder or hide its text. In JSON all of them occur only
-# inside strings, so their JSON escapes can replace them in any output.
-_UNSAFE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb"
-    "\U000e0000-\U000e007f]"
-)
 
 
 class RefusedError(click.ClickException):
     """The command cannot do what was asked: one line says why and what to do, and the exit status is 1."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(safe(message))
-
-
-def safe(text: str) -> str:
-    """Return the text with every character that a terminal would act on written as its JSON escape."""
-    return _UNSAFE.sub(lambda found: json.dumps(found[0])[1:-1], text)
+        super().__init__(safe_at_terminal(message))
 
 
 def say(text: str) -> None:
     """Print a line for people. No part of it that came from a shopper's browser or a file can steer the terminal."""
-    click.echo(safe(text))
+    click.echo(safe_at_terminal(text))
 
 
 def note(text: str) -> None:
     """Print a line for people on standard error, where it cannot get among the results."""
-    click.echo(f"Note: {safe(text)}", err=True)
+    click.echo(f"Note: {safe_at_terminal(text)}", err=True)
 
 
 def json_line(value: object) -> str:
     """Return the value as one line of JSON that is safe to print on a terminal."""
-    return safe(json.dumps(value, ensure_ascii=False))
+    return safe_at_terminal(json.dumps(value, ensure_ascii=False))
 
 
 def done(for_machines: bool, text: str, **facts: Any) -> None:
     """Print the result: the text for people, or `"ok": true` and the facts for machines."""
-    click.echo(json_line({"ok": True, **facts}) if for_machines else safe(text))
+    click.echo(json_line({"ok": True, **facts}) if for_machines else safe_at_terminal(text))
 
 
 def counted(number: int, noun: str) -> str:
@@ -113,12 +101,12 @@ def progress_bar(label: str, hidden: bool) -> Iterator[Progress]:
 class _PlainFormatter(logging.Formatter):
     """Formats a record as its message alone, in which the service's own formatter has removed the keys."""
 
-    def __init__(self, inner: logging.Formatter) -> None:
+    def __init__(self, inner: LogFormatter) -> None:
         super().__init__()
         self._inner = inner
 
     def format(self, record: logging.LogRecord) -> str:
-        return "Note: " + safe(str(json.loads(self._inner.format(record))["message"]))
+        return f"Note: {safe_at_terminal(self._inner.message(record))}"
 
 
 def _is_news(record: logging.LogRecord) -> bool:
@@ -133,7 +121,7 @@ def _plain_log() -> Iterator[None]:
     handlers = [(handler, handler.formatter) for handler in logging.getLogger().handlers]
     ours = [(handler, formatter) for handler, formatter in handlers if type(handler) is logging.StreamHandler]
     for handler, formatter in ours:
-        if formatter is not None:
+        if isinstance(formatter, LogFormatter):
             handler.setFormatter(_PlainFormatter(formatter))
         handler.addFilter(_is_news)
     try:

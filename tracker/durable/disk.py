@@ -1,4 +1,4 @@
-"""The disk that a folder lies on: how large it is, and whether it outlives the next deploy."""
+"""The disk that a folder lies on: how large it is, whether of this machine, and whether it outlives the next deploy."""
 
 from __future__ import annotations
 
@@ -20,6 +20,10 @@ _GOES = {
 """What a folder lies on, by the type of its file system, where that does not stay."""
 
 _RENDER = "the disk of one deploy, which Render replaces at the next"
+
+
+_ON_A_NETWORK = re.compile(r"nfs\d?|cifs|smb\d?|smbfs|9p|ceph|glusterfs|lustre|afs|virtiofs|fuse\..*")
+"""Types of file systems that lie on another machine, or that a program serves."""
 
 
 def size_of_disk(folder: Path) -> int:
@@ -44,6 +48,15 @@ def why_it_goes(folder: Path, environment: Mapping[str, str] = os.environ, mount
     if kind in _GOES:
         return _GOES[kind]
     return _RENDER if point == "/" and environment.get("RENDER") == "true" else None
+
+
+def network_of(folder: Path, mounts: Path = MOUNTS) -> str | None:
+    """Return the type of the folder's file system if that is one of another machine, such as `nfs4`; None if not."""
+    try:
+        _point, kind = _mount_of(os.path.realpath(folder), mounts.read_text("utf-8", "surrogateescape"))
+    except (OSError, ValueError):
+        return None  # no Linux
+    return kind if _ON_A_NETWORK.fullmatch(kind) else None
 
 
 def _mount_of(folder: str, mounts: str) -> tuple[str, str]:

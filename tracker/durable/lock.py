@@ -6,6 +6,7 @@ import fcntl
 import os
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -102,6 +103,7 @@ class FileLock:
         while True:
             if self._fd is None:
                 self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                self._close_file = weakref.finalize(self, os.close, self._fd)
                 self._opened = None
             try:
                 self._opened = self._opened or os.fstat(self._fd)
@@ -137,5 +139,5 @@ class FileLock:
 
     def _close(self) -> None:
         if self._fd is not None:
-            os.close(self._fd)
+            self._close_file()
             self._fd = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Final
 
 from flask import Blueprint, Response
 from marshmallow import Schema, fields
@@ -12,6 +12,7 @@ from tracker.ingest.events import EventLimits
 from tracker.ingest.intake import take_in
 from tracker.ingest.schemas import Ingested, IngestSchema
 from tracker.insights.orders import checkout_keys
+from tracker.metrics.counts import Counter
 from tracker.sessions.merge import SessionLimits
 from tracker.sessions.store import SessionStore
 from tracker.web.callers.limits import limits
@@ -38,6 +39,8 @@ class SavedSchema(Schema):
     rejected = fields.Integer(metadata={"description": "How many events or times were left out; absent if none."})
     reasons = fields.List(fields.Nested(RejectionSchema), metadata={"description": "The reasons of the first ten."})
 
+
+_REJECTED: Final = Counter("tracker_rejected", "Faulty events and times that were left out of reports.")
 
 _SAVED = b'{"ok":true,"saved":true}\n'
 """Nearly every answer, so it is not serialized anew for each."""
@@ -80,6 +83,7 @@ def ingest_blueprint(
             checkout_seen(report.session, keys)
         if not rejected.count:
             return Response(_SAVED, mimetype="application/json")
+        _REJECTED.add(amount=rejected.count)
         return {"ok": True, "saved": True, "rejected": rejected.count, "reasons": rejected.reasons}
 
     return blueprint

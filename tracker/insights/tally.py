@@ -31,6 +31,8 @@ _LATEST_MS: Final = 253_370_764_800_000
 
 _MOST_POPUPS: Final = 20
 _MOST_KEYS: Final = 20
+KEY_CHARS: Final = 16
+"""A tally holds a checkout's key, and as much of the hash of an order."""
 _ID_MOST: Final = 64
 
 
@@ -236,5 +238,5 @@ def _model(session: ShopperSession) -> list[int]:
 def _keys(session: ShopperSession) -> list[str]:
     keys = set(checkout_keys(session.events))
     for order in orders_of(session):
-        keys |= {order.key, order.order_hash[:16]}
+        keys |= {order.key, order.order_hash[:KEY_CHARS]}
     return sorted(filter(None, keys))[:_MOST_KEYS]

@@ -6,19 +6,16 @@ A line a request made the log grow faster than the session file, and took 80 to 
 from __future__ import annotations
 
 import logging
-import random
-import re
 import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
-from flask import Flask, Response, g, request
+from tracker.web.exchange import Exchange
 
 log = logging.getLogger(__name__)
 
 MINUTE_S: Final = 60.0
-_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class RequestCounts:
@@ -51,31 +48,11 @@ class RequestCounts:
             log.info("%d requests in a minute", total, extra={"requests": counts, **times})
         self._begin()
 
-
-def register_request_log(app: Flask, clock: Callable[[], float] = time.monotonic) -> None:
-    """Assign an id to every request, the caller's X-Request-Id or a new one, and log what was answered."""
-    counts = RequestCounts(clock)
-    app.extensions["request_counts"] = counts
-
-    @app.before_request
-    def begin() -> None:
-        sent = request.headers.get("X-Request-Id")
-        # Random enough to tell requests apart, without a system call for each.
-        is_taken = sent is not None and _REQUEST_ID.fullmatch(sent)
-        g.request_id = sent if is_taken else f"{random.getrandbits(128):032x}"
-        g.began = time.perf_counter()
-
-    @app.after_request
-    def finish(response: Response) -> Response:
-        if "request_id" not in g:
-            return response
-        response.headers["X-Request-Id"] = g.request_id
-        # The rule and not the path, which can hold a session id.
-        rule = request.url_rule.rule if request.url_rule is not None else "-"
-        seconds, status = time.perf_counter() - g.began, response.status_code
-        counts.add(request.method, rule, status, seconds)
+    def watch(self, exchange: Exchange) -> None:
+        """Count what was answered, and log it by itself where it failed."""
+        status, seconds = exchange.status, exchange.seconds
+        self.add(exchange.method, exchange.rule, status, seconds)
         level = logging.DEBUG if status < 500 else logging.WARNING
         if log.isEnabledFor(level):
             extra = {"status": status, "ms": round(seconds * 1000, 1)}
-            log.log(level, "%s %s %d", request.method, rule, status, extra=extra)
-        return response
+            log.log(level, "%s %s %d", exchange.method, exchange.rule, status, extra=extra)

@@ -15,8 +15,6 @@ import time
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
-from flask import Flask, Response
-
 from tracker.durable.cell import Cell, CellError
 from tracker.durable.fork import reset_after_fork
 from tracker.sessions.store import SessionStore, StoreBusyError, StoreError
@@ -74,14 +72,11 @@ class Retention:
         self._due = time.monotonic() + self._first_look_s
         self._not_before = 0.0
 
-    def register(self, app: Flask) -> None:
-        """Look behind the requests of an application."""
-
-        @app.after_request
-        def look(response: Response) -> Response:
+    def watch(self, _exchange: object) -> None:
+        """Look behind a request of the application."""
+        with contextlib.suppress(StoreError):  # what is wrong with the store, the answers say
             if (self._keep_days and time.monotonic() >= self._due) or self._may_be_too_large():
                 self.begin()
-            return response
 
     def begin(self) -> threading.Thread | None:
         """Look in a thread of its own, unless one was begun lately; return that thread."""

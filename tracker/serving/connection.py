@@ -88,13 +88,15 @@ class Connection:
 
     def sendall(self, data: bytes) -> None:
         """Send all of it. Raises TimeoutError at the deadline of the answer, and OSError."""
-        left = self._send_until - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        self._sock.settimeout(left)
         self.is_waiting = self.has_answered = True
+        unsent = memoryview(data)
         try:
-            self._sock.sendall(data)
+            while unsent:
+                left = self._send_until - time.monotonic()
+                if left <= 0:
+                    raise TimeoutError
+                self._sock.settimeout(left)
+                unsent = unsent[self._sock.send(unsent) :]
         finally:
             self.is_waiting = False
 

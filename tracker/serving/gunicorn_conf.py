@@ -18,7 +18,6 @@ if "gunicorn.app.wsgiapp" in sys.modules:
 import os
 import re
 import resource
-import socket
 from pathlib import Path
 
 from gunicorn.arbiter import Arbiter
@@ -26,13 +25,16 @@ from gunicorn.glogging import Logger
 from gunicorn.workers.base import Worker
 
 from tracker.config import load_config
-from tracker.environment import SERVER_SETTINGS, doubts, faults, read_environment
+from tracker.environment import SERVER_SETTINGS, doubts
+from tracker.metrics import workers as worker_counts
+from tracker.serving import taken_settings
+from tracker.serving.listening import instead_of, most_connections, why_not_listen
 
-# tracker.wsgi loads .env too, but only in a running worker: HOST, PORT and WEB_CONCURRENCY are needed before.
-_ENVIRONMENT = read_environment(Path(".env"))
-if _FAULTS := faults(_ENVIRONMENT):
+_ENV_FILE = Path(".env")
+if _FAULTS := taken_settings.take(_ENV_FILE):
     # Told here, so that an invalid setting is one line from the master and not a traceback from each worker.
     sys.exit(f"The service cannot start: {' '.join(_FAULTS)}")
+_ENVIRONMENT = taken_settings.taken(_ENV_FILE)
 _CONFIG = load_config(_ENVIRONMENT.values)
 _SERVER = {**SERVER_SETTINGS, **_ENVIRONMENT.values}
 _HOST = _SERVER["HOST"]
@@ -51,9 +53,8 @@ bind = f"[{_HOST}]:{_PORT}" if ":" in _HOST else f"{_HOST}:{_PORT}"
 worker_class = "tracker.serving.worker.ServiceWorker"
 # Two processes use two cores, and one goes on if the other dies. Render sets 1 on its smallest machine.
 workers = int(_SERVER["WEB_CONCURRENCY"])
-# Open connections of a worker; beyond it the one that stalls longest is ended. Each takes a descriptor, and a process
-# without one left cannot accept, open its file or ask the model. A hundred are kept for those.
-worker_connections = max(16, min(4000, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 128))
+# Open connections of a worker; beyond it the one that stalls longest is ended.
+worker_connections = most_connections(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 # One listening socket for all workers, so that a reload or an upgrade loses nobody who waits in its queue.
 reuse_port = False
 
@@ -89,15 +90,15 @@ control_socket_disable = True
 
 # --- Logs -------------------------------------------------------------------------------------------------------------
 
-# The application logs requests itself, as JSON and without addresses.
+# The application logs requests itself, without addresses.
 accesslog = None
 # If GUNICORN_CMD_ARGS turns the access log on (Render's default does), it has no address and no query.
 access_log_format = "%(m)s %(U)s %(s)s %(B)s bytes %(M)s ms"
 loglevel = _CONFIG.log_level.lower()
 
 
-class _JsonLogger(Logger):  # type: ignore[misc]  # Gunicorn has no types
-    """Logs Gunicorn's own messages as JSON lines without client addresses.
+class _Logger(Logger):  # type: ignore[misc]  # Gunicorn has no types
+    """Logs Gunicorn's own messages as the service logs its own, without client addresses.
 
     A logger class and not `logconfig_dict`, which would turn on the access log with addresses.
     """
@@ -107,7 +108,7 @@ class _JsonLogger(Logger):  # type: ignore[misc]  # Gunicorn has no types
         from tracker.web.observability import configure_logging  # noqa: PLC0415
 
         super().setup(cfg)
-        configure_logging(_CONFIG.log_level, _CONFIG.secrets)
+        configure_logging(_CONFIG.log_level, _CONFIG.secrets, _CONFIG.log_format)
 
     def warning(self, msg: object, *args: object, **kwargs: object) -> None:
         """Log a warning; for a refused request only its kind, because the rest holds the client's address and bytes."""
@@ -115,7 +116,7 @@ class _JsonLogger(Logger):  # type: ignore[misc]  # Gunicorn has no types
         super().warning(f"Refused a request: {refused[1] or 'malformed'}" if refused else msg, *args, **kwargs)
 
 
-logger_class = _JsonLogger
+logger_class = _Logger
 
 # --- Start ------------------------------------------------------------------------------------------------------------
 
@@ -133,14 +134,30 @@ def on_starting(server: Arbiter) -> None:
     for address in server.cfg.address:
         if not isinstance(address, tuple):
             continue
-        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-        with socket.socket(family) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(address)
-            except OSError as error:
-                server.log.error("Cannot listen on %s port %s: %s", *address, error.strerror)
-                sys.exit(1)
+        if why := why_not_listen(address[0], address[1]):
+            server.log.error("Cannot listen on %s port %s: %s. %s", *address[:2], why, instead_of(address[1]))
+            sys.exit(1)
+
+
+def on_reload(server: Arbiter) -> None:
+    """Take up .env as it is now (SIGHUP). Where it has faults, the new workers start with the settings before.
+
+    Gunicorn does not import this file's module again, so what the master alone reads stays as it was.
+    """
+    if found := taken_settings.take(_ENV_FILE):
+        server.log.error("The settings before stay in force, because .env has faults. %s", " ".join(found))
+        return
+    environment = taken_settings.taken(_ENV_FILE)
+    for doubt in doubts(environment):
+        server.log.warning(doubt)
+    now = {**SERVER_SETTINGS, **environment.values}
+    if waiting := [name for name in SERVER_SETTINGS if now[name] != _SERVER[name]]:
+        server.log.warning("Stop the service and start it again for the new %s.", ", ".join(waiting))
+
+
+def when_ready(server: Arbiter) -> None:
+    """Begin what the workers count together, before the first of them is forked."""
+    worker_counts.begin(worker_tmp_dir)
 
 
 def pre_exec(server: Arbiter) -> None:
@@ -157,3 +174,13 @@ def post_worker_init(worker: Worker) -> None:
     """Load the model's SDK before the first request: it takes 400 ms, in which no other greenlet would run."""
     if _CONFIG.groq_api_key:
         import tracker.llm.groq_transport  # noqa: F401, PLC0415
+
+
+def child_exit(server: Arbiter, worker: Worker) -> None:
+    """Keep what a worker counted that is gone."""
+    worker_counts.bury(worker.pid)
+
+
+def on_exit(server: Arbiter) -> None:
+    """Remove what the workers counted."""
+    worker_counts.end()

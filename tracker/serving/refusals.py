@@ -20,7 +20,7 @@ from gunicorn.http.errors import (
 from tracker.serving.connection import SlowClientError
 from tracker.serving.framing import MissingHostError
 from tracker.web.errors import error_body
-from tracker.web.security import with_defaults
+from tracker.web.security import add_defaults
 
 BAD_CHUNKS: Final = (InvalidChunkSize, ChunkMissingTerminator, InvalidChunkExtension)
 
@@ -52,5 +52,6 @@ def answer(status: int, code: str, message: str, *headers: tuple[str, str]) -> b
     """Return a whole answer, after which the connection ends."""
     body = error_body(code, message)
     sent = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), ("Connection", "close"), *headers]
-    lines = [f"{name}: {value}\r\n" for name, value in with_defaults(sent, is_secure=False)]
+    add_defaults(sent, is_secure=False)
+    lines = [f"{name}: {value}\r\n" for name, value in sent]
     return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n{''.join(lines)}\r\n".encode("latin-1") + body

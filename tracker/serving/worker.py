@@ -23,6 +23,7 @@ from gunicorn.http.parser import RequestParser
 from gunicorn.workers.ggevent import GeventWorker
 
 from tracker.config import load_config
+from tracker.metrics import workers
 from tracker.serving import framing, refusals
 from tracker.serving.connection import Connection, Deadlines, IdleError
 from tracker.serving.response import LeanResponse
@@ -59,6 +60,7 @@ class ServiceWorker(GeventWorker):  # type: ignore[misc]  # Gunicorn has no type
         servers = [self._listen(one) for one in self.sockets]
         while self.alive:
             self.notify()
+            workers.publish()
             self._stopping.wait(_BEAT_S)
         for server in servers:
             server.close()
@@ -97,6 +99,7 @@ class ServiceWorker(GeventWorker):  # type: ignore[misc]  # Gunicorn has no type
             gevent.sleep(0.02)
         for connection in list(self.connections):
             connection.abort()
+        workers.publish()
 
     # --- one connection --------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ without parsing the rest, and keeps the sums of the sessions that it prunes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol, Self
 
 from tracker.sessions.model import Record
@@ -16,7 +17,10 @@ class Sums(Protocol):
     """Sums over sessions. One thread at a time may use them."""
 
     def put(self, session_id: str, tally: bytes, sign: int) -> None:
-        """Put the tally of a session in (`sign` 1) or take it out (-1), as its record spells it."""
+        """Put the tally of a session in (`sign` 1) or take it out (-1), as its record spells it.
+
+        Where nothing finds the session by it, as many such sessions as `sign` says.
+        """
 
     def put_record(self, session_id: str, record: Record, sign: int) -> None:
         """The same for a session whose record holds no tally, or none that can be read."""
@@ -25,7 +29,7 @@ class Sums(Protocol):
         """Put all that the other sums hold in, but not how single sessions are found."""
 
     def find(self, key: str) -> str | None:
-        """Return the id of a session by a key that its tally holds."""
+        """Return the id of a session by a key, as its tally holds it."""
 
     def to_record(self) -> Any:
         """Return the sums as JSON, without how single sessions are found."""
@@ -36,6 +40,9 @@ class Counting(Protocol):
 
     def counted(self, change: Change) -> Change:
         """Return the change of a session with its tally made anew."""
+
+    def parted(self, tally: Sequence[Any]) -> tuple[bytes, list[str]]:
+        """Return the part of a session's tally that is summed, as `Sums.put` takes it, and the keys that find it."""
 
     def sums(self, record: Any = None) -> Any:
         """Return new sums, or those of a record that `Sums.to_record` made. Raises ValueError."""

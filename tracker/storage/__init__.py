@@ -8,11 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tracker.durable.cell import Cell, FileCell
 from tracker.sessions.counting import CountedSessions, Counting
-from tracker.sessions.store import SessionStore
+from tracker.sessions.store import Progress, SessionStore
 from tracker.storage.json_file import JsonFileStore
+
+if TYPE_CHECKING:
+    from tracker.storage.postgres.state import DatabaseState
 
 POOL_SIZE = 8
 """Connections of one process to a database, where no other number is set."""
@@ -43,8 +47,7 @@ def open_storage(url: str, pool_size: int = POOL_SIZE, counting: Counting | None
         # Loaded only where it is used: the driver is an extra.
         from tracker.storage.postgres import postgres_storage  # noqa: PLC0415
 
-        database_sessions, database_cell = postgres_storage(url, pool_size)
-        return Storage(database_sessions, database_cell)
+        return Storage(*postgres_storage(url, pool_size, counting))
     path = Path(url.removeprefix("file:")).expanduser()
     store = JsonFileStore(path, counting=counting)
     return Storage(store, lambda name: FileCell(path.with_name(f"{path.name}.{name}")), store.sums)
@@ -55,6 +58,13 @@ def open_store(url: str, pool_size: int = POOL_SIZE) -> SessionStore:
     return open_storage(url, pool_size).sessions
 
 
+def database_state(url: str) -> DatabaseState:
+    """Return what an operator wants to know of a database. Raises StoreError."""
+    from tracker.storage.postgres.state import state_of  # noqa: PLC0415  as above
+
+    return state_of(url)
+
+
 def migrate(url: str) -> list[int]:
     """Make the tables of a database, or bring them up to this version; return the numbers of the files applied.
 
@@ -63,3 +73,10 @@ def migrate(url: str) -> list[int]:
     from tracker.storage.postgres.schema import migrate_or_explain  # noqa: PLC0415  as above
 
     return migrate_or_explain(url)
+
+
+def count_sessions(url: str, counting: Counting, progress: Progress | None = None) -> int:
+    """Count the sessions of a database that were stored without being counted; return how many. Raises StoreError."""
+    from tracker.storage.postgres import count_sessions as count  # noqa: PLC0415  as above
+
+    return count(url, counting, progress)

@@ -12,7 +12,7 @@ from flask import Blueprint, Response, request
 
 from tracker.web.callers.hosts import is_trusted_host
 from tracker.web.routes import Callers
-from tracker.web.security import with_defaults
+from tracker.web.security import add_defaults
 from tracker.web.served_file import ServedFile
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ class ScriptFirst:
             return self._app(environ, start_response)
         status, headers, body = self._script.answer(environ)
         headers.append(FOR_ANY_PAGE)
-        start_response(status, with_defaults(headers, is_secure=environ["wsgi.url_scheme"] == "https"))
+        add_defaults(headers, is_secure=environ["wsgi.url_scheme"] == "https")
+        start_response(status, headers)
         return [body]
 
 

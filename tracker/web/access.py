@@ -10,10 +10,12 @@ from urllib.parse import urlsplit
 
 from flask import Flask, request
 
+from tracker.metrics.counts import Counter
 from tracker.web.bodies import raw_body
 from tracker.web.callers.hosts import is_trusted_host
 from tracker.web.callers.limits import LIMIT_ERRORS, Bound, limits
 from tracker.web.errors import ApiError, Errors
+from tracker.web.exchange import note_route
 from tracker.web.origins import AllowedOrigins
 from tracker.web.routes import Callers, Route
 from tracker.web.signatures import is_signed
@@ -34,6 +36,8 @@ REFUSALS: Mapping[Callers, Errors] = {
 
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 """The names of this machine for itself."""
+
+_REFUSED: Final = Counter("tracker_refused_origins", "Requests of pages whose site is not in ALLOWED_ORIGINS.")
 
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 """The methods that change nothing."""
@@ -68,6 +72,7 @@ def register_access(
             return  # The answer is 404 or 405.
         if not isinstance(route, Route):
             raise TypeError(f"The route {route.rule} declares nothing.")
+        note_route(route)
         if route.body_limit is not None:
             limits().check(Bound.BYTES)
             # One byte more, because Werkzeug refuses a chunked body of exactly this size; raw_body is exact.
@@ -105,6 +110,7 @@ def _require_allowed_origin(origins: AllowedOrigins, *, takes_null: bool) -> Non
         return
     is_own = origin == request.host_url.rstrip("/") and is_trusted_host()
     if not is_own and not origins.allow(origin):
+        _REFUSED.add()
         raise ApiError(403, "origin_not_allowed", "Pages of this site may not use this service: see ALLOWED_ORIGINS.")
 
 

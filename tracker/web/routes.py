@@ -7,6 +7,7 @@ A route without callers cannot be registered, so no route is open by oversight.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
@@ -48,6 +49,11 @@ class Route(Rule):
         self.is_for_shop_pages = callers in {Callers.SHOP, Callers.SHOP_AND_PIXELS}
 
 
+def paths_for_shop_pages(app: Flask) -> set[str]:
+    """Return the paths of the routes that are declared for pages of the shop."""
+    return {route.rule for route in app.url_map.iter_rules() if isinstance(route, Route) and route.is_for_shop_pages}
+
+
 class Service(Flask):
     """A Flask application whose routes all declare themselves."""
 
@@ -56,3 +62,7 @@ class Service(Flask):
     def __init__(self, import_name: str) -> None:
         """Make the application without Flask's own static route, which would declare nothing."""
         super().__init__(import_name, static_folder=None)
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the function itself: no view or hook is a coroutine, and Flask would look at each anew."""
+        return func

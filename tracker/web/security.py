@@ -2,50 +2,46 @@
 
 from __future__ import annotations
 
-from operator import itemgetter
-
-from flask import Flask, Response, request
-from werkzeug.datastructures import Headers
-
 from tracker.web.routes import Route
 
 API_POLICY = "default-src 'none'; frame-ancestors 'none'"
 """Content-Security-Policy of every answer that is not a page: a browser that shows it loads and runs nothing."""
 
 _DEFAULTS = (
-    ("X-Content-Type-Options", "nosniff"),
-    ("Referrer-Policy", "no-referrer"),
-    ("Content-Security-Policy", API_POLICY),
-    ("X-Frame-Options", "DENY"),
-    ("Cache-Control", "no-store"),
-    ("Cross-Origin-Opener-Policy", "same-origin"),
-    ("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), browsing-topics=()"),
+    ("x-content-type-options", ("X-Content-Type-Options", "nosniff")),
+    ("referrer-policy", ("Referrer-Policy", "no-referrer")),
+    ("content-security-policy", ("Content-Security-Policy", API_POLICY)),
+    ("x-frame-options", ("X-Frame-Options", "DENY")),
+    ("cache-control", ("Cache-Control", "no-store")),
+    ("cross-origin-opener-policy", ("Cross-Origin-Opener-Policy", "same-origin")),
+    (
+        "permissions-policy",
+        ("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), browsing-topics=()"),
+    ),
 )
-_SECURE_DEFAULTS = (*_DEFAULTS, ("Strict-Transport-Security", "max-age=31536000"))
+_SECURE_DEFAULTS = (
+    *_DEFAULTS,
+    ("strict-transport-security", ("Strict-Transport-Security", "max-age=31536000")),
+)
 
 
-def with_defaults(headers: list[tuple[str, str]], *, is_secure: bool) -> list[tuple[str, str]]:
-    """Return an answer's headers, and each default header that is not among them."""
-    present = set(map(str.lower, map(itemgetter(0), headers)))
-    complete = list(headers)
-    for default in _SECURE_DEFAULTS if is_secure else _DEFAULTS:
-        if default[0].lower() not in present:
-            complete.append(default)  # noqa: PERF401  a comprehension costs a call a request
-    return complete
+def add_defaults(headers: list[tuple[str, str]], *, is_secure: bool) -> None:
+    """Add each default header that is not among an answer's headers."""
+    present = {name.lower() for name, _value in headers}
+    for name, default in _SECURE_DEFAULTS if is_secure else _DEFAULTS:
+        if name not in present:
+            headers.append(default)
 
 
-def register_security_headers(app: Flask) -> None:
-    """Add the default headers to every answer that does not set them itself."""
+def add_dependence(headers: list[tuple[str, str]], route: Route | None) -> None:
+    """Add whether an answer depends on the page that asks, and which pages may load it.
 
-    @app.after_request
-    def secure(response: Response) -> Response:
-        route = request.url_rule
-        # flask-cors leaves Vary out where every site is allowed, and on requests without an origin. A 405 has no
-        # matched route, so it gets the header as well.
-        may_vary = not isinstance(route, Route) or route.is_for_shop_pages
-        if may_vary and "Origin" not in response.headers.get("Vary", ""):
-            response.headers.add("Vary", "Origin")
+    Without a route (404, 405) an answer counts as one for pages of the shop.
+    """
+    present = {name.lower(): value for name, value in headers}
+    is_for_shop_pages = route is None or route.is_for_shop_pages
+    if is_for_shop_pages and "Origin" not in present.get("vary", ""):
+        headers.append(("Vary", "Origin"))
+    if "cross-origin-resource-policy" not in present:
         # Pages of the shop may load what is made for them, pages of other sites nothing.
-        response.headers.setdefault("Cross-Origin-Resource-Policy", "cross-origin" if may_vary else "same-origin")
-        response.headers = Headers(with_defaults(list(response.headers), is_secure=request.is_secure))
-        return response
+        headers.append(("Cross-Origin-Resource-Policy", "cross-origin" if is_for_shop_pages else "same-origin"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import tzinfo
 from typing import Any, Final, Self
@@ -77,7 +77,7 @@ class VisitSums:
 
     def find(self, key: str) -> str | None:
         """See tracker.sessions.counting.Sums."""
-        return self._sessions.get(key[:16])
+        return self._sessions.get(key)
 
     def to_record(self) -> SumsRecord:
         """See tracker.sessions.counting.Sums."""
@@ -105,6 +105,11 @@ class VisitCounting:
             return replace(new, tally=list(tally(new, self._zone)))
 
         return changed
+
+    def parted(self, tally: Sequence[Any]) -> tuple[bytes, list[str]]:
+        """See tracker.sessions.counting.Counting."""
+        *summed, keys = tally
+        return orjson.dumps([*summed, []]), list(keys)
 
     def sums(self, record: Any = None) -> VisitSums:
         """See tracker.sessions.counting.Counting."""

@@ -9,6 +9,7 @@ from tracker.decisions.holdout.epochs import Epochs
 from tracker.durable.cell import CellError
 from tracker.insights.counting.recount import Recounted
 from tracker.insights.port import Counted, Insights
+from tracker.insights.tally import KEY_CHARS
 from tracker.insights.waiting import WaitingOrders
 from tracker.sessions.counting import CountedSessions
 from tracker.sessions.store import SessionStore, StoreBusyError
@@ -58,4 +59,4 @@ class LiveInsights:
         )
 
     def session_of(self, key: str) -> str | None:
-        return self._sums.find(key)
+        return self._sums.find(key[:KEY_CHARS])

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from tracker.config import SETTINGS, Config
+from tracker.config import SETTINGS, Config, ConfigError
 from tracker.environment import Environment, meant, read_environment
 
 _SECRET: Final = re.compile(r"(TOKEN|KEY|SECRET|PASSWORD)\Z")
-_PASSWORD_IN_URL: Final = re.compile(r"(?<=://)[^/@\s]+@")
+_PASSWORD_IN_URL: Final = re.compile(r"(?<=://)[^/@\s]+(?=@)|(?<=[?&]password=)[^&\s]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,7 @@ def unknown_names(env_file: Path | None) -> list[tuple[str, str | None]]:
 def _read(env_file: Path | None) -> Environment:
     try:
         return read_environment(env_file) if env_file else Environment({}, {})
-    except (OSError, UnicodeDecodeError):
+    except ConfigError:
         return Environment({}, {})
 
 
@@ -64,4 +64,4 @@ def _written(name: str, value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     text = ", ".join(value) if isinstance(value, tuple) else str(value)
-    return _PASSWORD_IN_URL.sub("***@", text)
+    return _PASSWORD_IN_URL.sub("***", text)

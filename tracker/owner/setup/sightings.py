@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 import orjson
-from flask import Flask, Response, request
 
 from tracker.durable.cell import Cell, CellError
 from tracker.web.callers.machines import machines
-from tracker.web.routes import Route
+from tracker.web.exchange import Exchange
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -115,6 +114,19 @@ class Sightings:
             pending, self._pending = self._pending, Seen()
         self._share(pending)
 
+    def watch(self, exchange: Exchange) -> None:
+        """Note what comes of each report. Pages of the service itself, such as the demo shop's, do not count."""
+        route, environ = exchange.route, exchange.environ
+        if route is None or not route.is_for_shop_pages or exchange.method != "POST" or machines().is_calling():
+            return
+        sent = environ.get("HTTP_ORIGIN", "")
+        if exchange.status == 403 and (origin := origin_of(sent)):
+            self.note("refused", origin)
+        elif exchange.status == 200 and sent == "null":
+            self.note("pixel", "")
+        elif exchange.status == 200 and (origin := origin_of(sent)) and sent != _own_origin(environ):
+            self.note("heard", origin)
+
     def all(self) -> Seen:
         """Return what all processes have shared, and what this one has seen since."""
         try:
@@ -144,30 +156,15 @@ class SeesScript:
         self._sightings = sightings
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if environ["PATH_INFO"] == self._path and (origin := origin_of(environ.get("HTTP_REFERER", ""))):
-            own = f"{environ['wsgi.url_scheme']}://{environ.get('HTTP_HOST', '')}"
-            if origin != own:
+        if environ["PATH_INFO"] == self._path:
+            origin = origin_of(environ.get("HTTP_REFERER", ""))
+            if origin not in {"", _own_origin(environ)}:
                 self._sightings.note("loaded", origin)
         return self._app(environ, start_response)
 
 
-def register_sightings(app: Flask, sightings: Sightings) -> None:
-    """Note what comes of each report. Pages of the service itself, such as the demo shop's, do not count."""
-
-    @app.after_request
-    def look(response: Response) -> Response:
-        route = request.url_rule
-        is_of_shop = isinstance(route, Route) and route.is_for_shop_pages
-        if request.method != "POST" or not is_of_shop or machines().is_calling():
-            return response
-        sent = request.headers.get("Origin", "")
-        if response.status_code == 403 and (origin := origin_of(sent)):
-            sightings.note("refused", origin)
-        elif response.status_code == 200 and sent == "null":
-            sightings.note("pixel", "")
-        elif response.status_code == 200 and (origin := origin_of(sent)) and sent != request.host_url.rstrip("/"):
-            sightings.note("heard", origin)
-        return response
+def _own_origin(environ: WSGIEnvironment) -> str:
+    return f"{environ['wsgi.url_scheme']}://{environ.get('HTTP_HOST', '')}"
 
 
 def origin_of(address: str) -> str:

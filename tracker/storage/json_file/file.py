@@ -8,15 +8,17 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import time
 import weakref
 from collections.abc import Iterable
 from enum import Enum
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import orjson
 
 from tracker.durable import blocking
+from tracker.metrics.counts import Histogram
 from tracker.sessions.model import Record
 from tracker.sessions.store import StoreDamagedError, StoreFullError
 from tracker.storage.json_file import text
@@ -49,6 +51,9 @@ def identity(status: os.stat_result) -> Identity:
 def version(status: os.stat_result) -> tuple[Identity, int, int]:
     """Return what changes with any write to the file of this status."""
     return identity(status), status.st_size, status.st_mtime_ns
+
+
+_FLUSHES: Final = Histogram("tracker_store_flush_seconds", "What a flush takes; the updates of a batch share one.")
 
 
 class State(Enum):
@@ -257,9 +262,10 @@ class SessionFile:
                 return
             if self.is_poisoned:
                 raise StoreFullError(CANNOT_WRITE)
-            covers = self.size
+            covers, began = self.size, time.monotonic()
             try:
                 flush(self.fd)
+                _FLUSHES.observe(time.monotonic() - began)
                 if self._name_to_flush is not None:
                     flush_name(self._name_to_flush)
                     self._name_to_flush = None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -76,6 +75,7 @@ class JsonFileStore:
     def begin_in_this_process(self) -> None:
         """Writes of other threads of a parent are not the child's."""
         self._queue = WriteQueue(self._shared.locks.queue)
+        self._is_flushing = False
 
     # --- the port ----------------------------------------------------------------------------------------------
 
@@ -194,12 +194,12 @@ class JsonFileStore:
     def _commit(self, session_id: str, change: writes.Change) -> ShopperSession | None:
         """Store what `change` makes of the session; return that, once it is on the disk.
 
-        The first thread that comes leads: it takes the file lock, writes for all that wait by then, and hands the lead
-        on before it flushes, so that the next batch is written meanwhile. The others sleep until they are written, or
-        lead.
+        The first thread that comes leads: it takes the file lock, writes for all that wait by then, flushes, and hands
+        the lead on. The others sleep until they are written, or lead. Who comes during a flush is in the next batch:
+        handed on before it, the lead went to each of them in turn, with a lock and a write of its own.
         """
-        queue, write = self._queue, Write(session_id, change, time.monotonic() + self._lock_timeout)
-        if not queue.enter(write, lambda: self._shared.is_opening):
+        queue, write = self._queue, Write(session_id, change, self._lock_timeout)
+        if not queue.enter(write, self._is_at_work):
             return write.outcome()
         batch = [write]
         try:
@@ -208,9 +208,9 @@ class JsonFileStore:
                     with self._shared.writing(write.until) as file:
                         batch = queue.batch(write)
                         self._append(file, batch)
+                    self._flush(file)
                 finally:
                     queue.hand_over()
-                self._flush(file)
         except BaseException as error:
             failure = error if isinstance(error, Exception) else StoreBusyError("It was interrupted; try again.")
             for one in batch:
@@ -254,13 +254,20 @@ class JsonFileStore:
             self._shared.doubt(file)
             raise
 
+    def _is_at_work(self) -> bool:
+        """Whether the leader reads a file that is new to this process, or waits for the disk: both can take seconds."""
+        return self._shared.is_opening or self._is_flushing
+
     def _flush(self, file: SessionFile) -> None:
+        self._is_flushing = True
         try:
             file.flush()
         except StoreFullError:
             with contextlib.suppress(LockBusyError):
                 self._shared.take_back_unflushed(file)
             raise
+        finally:
+            self._is_flushing = False
 
 
 def _as_it_is(change: Change) -> Change:

@@ -7,27 +7,33 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
+from tracker.metrics.counts import Histogram
 from tracker.sessions.model import ShopperSession
 from tracker.sessions.store import StoreBusyError
 
 BUSY = "The sessions are being written to by others; try again in a moment."
 _MORE_PATIENCE_S = 0.5
 
+_WAITED: Final = Histogram(
+    "tracker_store_queue_seconds", "What updates of the session file wait until they are written, for its lock too."
+)
+
 Change: TypeAlias = Callable[[ShopperSession | None], ShopperSession | None]
 """From the session as it is stored to the session as it shall be; None: there is none."""
 
 
 class Write:
-    """One update or deletion, to be written by its own thread or by another's before `until` (monotonic)."""
+    """One update or deletion, to be written by its own thread or by another's within `patience_s` seconds."""
 
-    __slots__ = ("_error", "_result", "_woken", "change", "leads", "session_id", "until")
+    __slots__ = ("_error", "_result", "_woken", "began", "change", "leads", "session_id", "until")
 
-    def __init__(self, session_id: str, change: Change, until: float) -> None:
+    def __init__(self, session_id: str, change: Change, patience_s: float) -> None:
         self.session_id = session_id
         self.change = change
-        self.until = until
+        self.began = time.monotonic()
+        self.until = self.began + patience_s
         self.leads = False
         """Whether this write's thread was woken to lead the next batch."""
         self._result: ShopperSession | None = None
@@ -71,11 +77,10 @@ class WriteQueue:
         self._waiting: deque[Write] = deque()
         self._is_led = False
 
-    def enter(self, write: Write, is_opening: Callable[[], bool]) -> bool:
+    def enter(self, write: Write, is_at_work: Callable[[], bool]) -> bool:
         """Return True where the caller has to lead; else its write was written, or failed. Raises StoreBusyError.
 
-        `is_opening`: the leader is reading a file that is new to this process, which takes seconds for a GB and is no
-        sign of being stuck.
+        `is_at_work`: the leader does what can take seconds, which is no sign of being stuck.
         """
         with self._lock:
             if not self._is_led:
@@ -84,7 +89,7 @@ class WriteQueue:
             write.become_waiting()
             self._waiting.append(write)
         while not write.wait(max(0.0, write.until - time.monotonic())):
-            if is_opening():
+            if is_at_work():
                 write.until = time.monotonic() + _MORE_PATIENCE_S
                 continue
             with self._lock:
@@ -100,6 +105,9 @@ class WriteQueue:
         with self._lock:
             batch = [own, *self._waiting]
             self._waiting.clear()
+        now = time.monotonic()
+        for write in batch:
+            _WAITED.observe(now - write.began)
         return batch
 
     def hand_over(self) -> None:

@@ -87,7 +87,7 @@ class Database:
     def __init__(self, url: str, pool_size: int, patience_s: float = PATIENCE_S) -> None:
         """Open nothing yet. Raises ConfigError for a text that is no address of a database."""
         try:
-            self._conninfo = _completed(url)
+            self._conninfo = completed(url)
         except psycopg.ProgrammingError:
             raise ConfigError("DATABASE_URL must be an address like postgresql://user:password@host/name") from None
         self._pool_size = pool_size
@@ -214,7 +214,7 @@ class Database:
             self._full_until = time.monotonic() + _FULL_FOR_S
 
 
-def _completed(url: str) -> str:
+def completed(url: str) -> str:
     """Return the address with what the service needs, where it does not say otherwise. Raises ProgrammingError."""
     given = conninfo_to_dict(url)
     wanted: dict[str, Any] = {"application_name": "shopify-tracker", "connect_timeout": 2}

@@ -17,7 +17,7 @@ import psycopg
 from tracker.sessions.store import StoreError
 from tracker.storage.postgres.failures import no_tables, unreachable
 
-NUMBER = 1
+NUMBER = 2
 """The number of the newest file, which this code needs."""
 
 _FOLDER = Path(__file__).with_name("migrations")

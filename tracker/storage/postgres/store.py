@@ -13,7 +13,6 @@ import time
 import zlib
 from collections.abc import Iterator
 
-import orjson
 from psycopg.rows import TupleRow
 
 from tracker.durable.fork import reset_after_fork
@@ -24,14 +23,16 @@ from tracker.sessions.store import (
     Progress,
     StoreBusyError,
     StoreCheck,
-    StoreDamagedError,
     StoreError,
     least_of,
 )
+from tracker.storage.postgres import tallies
 from tracker.storage.postgres.database import Database, TimedConnection
+from tracker.storage.postgres.records import packed, unpacked
+from tracker.storage.postgres.sums import DatabaseSums
+from tracker.storage.postgres.tallies import Counted
 
 _STRIPES = 64
-_LAST_VERSION = 2**62
 _LONG_S = 600.0
 """How long one statement of a command may take: counting a million rows, deleting a batch of them."""
 _PAGE_S = 10.0
@@ -46,7 +47,6 @@ _PAGE = (
 )
 _COUNT_OLD = "SELECT count(*) FROM session WHERE updated_minute <= %s AND updated_at < %s"
 _OLD_IDS = "SELECT id FROM session WHERE updated_minute <= %s AND updated_at < %s LIMIT %s"
-_DELETE_OLD = "DELETE FROM session WHERE id = ANY(%s) AND updated_at < %s"
 
 
 _ROW_BYTES = 200
@@ -60,9 +60,10 @@ _CUTOFF = (
 class PostgresStore:
     """A SessionStore in a database whose tables `flask sessions migrate` made."""
 
-    def __init__(self, database: Database) -> None:
-        """Connect to nothing yet."""
+    def __init__(self, database: Database, sums: DatabaseSums | None = None) -> None:
+        """Connect to nothing yet. `sums`: the sums of all sessions; without them what is stored is not counted."""
         self._database = database
+        self._sums = sums
         self.begin_in_this_process()
         reset_after_fork(self)
 
@@ -75,31 +76,39 @@ class PostgresStore:
 
     def update(self, session_id: str, change: Change) -> ShopperSession:
         """See SessionStore. Costs two round trips and a commit; one deadline holds for all of it."""
+        if self._sums is not None:
+            change = self._sums.counting.counted(change)
         until = time.monotonic() + self._database.patience_s
         with self._turn(session_id, until):
             while True:
                 with self._database.connected(until) as connection:
-                    version, old = _read(connection, session_id)
+                    version, counted, old = _read(connection, session_id)
                     new = change(old)
                     if new is old:
                         return new
-                    if _write(connection, session_id, version, new):
+                    counts = Counted.of(new, None if self._sums is None else self._sums.counting)
+                    if tallies.write(connection, new, packed(new), over=(version, counted), counted=counts):
                         self._database.wrote()
-                        return new
+                        break
                 if time.monotonic() >= until:
                     raise StoreBusyError("Others change this session at the same time; try again.")
                 time.sleep(random.uniform(0, 0.01))
+        if self._sums is not None and counts != counted:
+            self._sums.note_change()
+        return new
 
     def get(self, session_id: str) -> ShopperSession | None:
         """See SessionStore."""
         with self._database.connected() as connection:
-            return _read(connection, session_id)[1]
+            return _read(connection, session_id)[2]
 
     def delete(self, session_id: str) -> bool:
         """See SessionStore. The server frees the row's space when it next cleans the table, which it does by itself."""
         with self._database.connected() as connection:
-            ((deleted,),) = connection.run("DELETE FROM session WHERE id = %s", session_id)
-        return bool(deleted)
+            is_deleted = tallies.delete(connection, session_id)
+        if is_deleted and self._sums is not None:
+            self._sums.fold_soon()
+        return is_deleted
 
     def iterate(self, before: Position | None = None) -> Iterator[ShopperSession]:
         """See SessionStore. Reads page by page, and holds nothing between two pages."""
@@ -108,7 +117,7 @@ class PostgresStore:
             with self._database.connected(statements_s=_PAGE_S) as connection:
                 rows = _page(connection, before, size)
             for session_id, updated_at, record in rows:
-                yield _session(session_id, record)
+                yield unpacked(record)
                 before = (updated_at, session_id)
             if len(rows) < size:
                 return
@@ -116,17 +125,20 @@ class PostgresStore:
 
     def prune(self, cutoff: int, progress: Progress | None = None) -> int:
         """See SessionStore. Deletes in batches, each a transaction of its own, and cleans the table at the end."""
+        if self._sums is not None:
+            self._sums.count_all()
         total, done = self._count_old(cutoff), 0
         while True:
             with self._database.connected(statements_s=_LONG_S) as connection:
                 ids = [row[0] for row in connection.run(_OLD_IDS, cutoff // 60_000, cutoff, _BATCH)]
-                ((deleted,),) = connection.run(_DELETE_OLD, ids, cutoff)
-            done += int(deleted)
+                done += tallies.prune(connection, ids, cutoff)
             if progress is not None and total:
                 progress(min(done, total), total)
             if len(ids) < _BATCH:
                 break
         if done:
+            if self._sums is not None:
+                self._sums.fold()
             self.vacuum()
         return done
 
@@ -149,7 +161,7 @@ class PostgresStore:
     def vacuum(self) -> None:
         """Let the server free what deleted and replaced rows took; where it refuses, it does so later by itself."""
         with contextlib.suppress(StoreError), self._database.connected(statements_s=_LONG_S) as connection:
-            connection.run("VACUUM session")
+            connection.run("VACUUM session, tally_change")
 
     def problem(self) -> str | None:
         """See SessionStore. Asks the server whether it takes writes; a full disk shows in the last write."""
@@ -182,6 +194,8 @@ class PostgresStore:
 
     def close(self) -> None:
         """See SessionStore."""
+        if self._sums is not None:
+            self._sums.close()
         self._database.close()
 
     def _count_old(self, cutoff: int) -> int:
@@ -203,50 +217,16 @@ class PostgresStore:
 # --- statements -------------------------------------------------------------------------------------------------------
 
 
-def _read(connection: TimedConnection, session_id: str) -> tuple[int, ShopperSession | None]:
-    """Return the version of a session's row and the session; (0, None) where there is none."""
-    rows = connection.run("SELECT version, record FROM session WHERE id = %s", session_id)
-    return (rows[0][0], _session(session_id, rows[0][1])) if rows else (0, None)
-
-
-def _write(connection: TimedConnection, session_id: str, version: int, new: ShopperSession) -> bool:
-    """Write the session over the version that was read; return whether that was still there."""
-    values = new.updated_at // 60_000, new.updated_at, _packed(new)
-    if version:
-        ((written,),) = connection.run(
-            "UPDATE session SET updated_minute = %s, updated_at = %s, record = %s, version = version + 1"
-            " WHERE id = %s AND version = %s",
-            *values,
-            session_id,
-            version,
-        )
-    else:
-        # The first version is drawn, so that a session that was deleted and began anew is never taken for the old one.
-        ((written,),) = connection.run(
-            "INSERT INTO session (updated_minute, updated_at, record, id, version) VALUES (%s, %s, %s, %s, %s)"
-            " ON CONFLICT (id) DO NOTHING",
-            *values,
-            session_id,
-            random.randrange(1, _LAST_VERSION),
-        )
-    return bool(written)
+def _read(connection: TimedConnection, session_id: str) -> tuple[int, Counted, ShopperSession | None]:
+    """Return the version of a session's row, what it counts for, and the session; 0 and None where there is none."""
+    rows = connection.run("SELECT version, record, tally, keys FROM session WHERE id = %s", session_id)
+    if not rows:
+        return 0, Counted(), None
+    version, record, tally, keys = rows[0]
+    return version, Counted(tally, tuple(keys or ())), unpacked(record)
 
 
 def _page(connection: TimedConnection, before: Position | None, size: int) -> list[TupleRow]:
     """Return (id, updated_at, record) of the next sessions after a position, the one updated last first."""
     at, session_id = before or _BEFORE_ALL
     return connection.run(_PAGE, at // 60_000, at, session_id, size)
-
-
-# --- records ----------------------------------------------------------------------------------------------------------
-
-
-def _packed(session: ShopperSession) -> bytes:
-    return zlib.compress(orjson.dumps(session.to_record()), 1)
-
-
-def _session(session_id: str, packed: bytes) -> ShopperSession:
-    try:
-        return ShopperSession.from_record(orjson.loads(zlib.decompress(packed)))
-    except (zlib.error, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise StoreDamagedError("A session in the database cannot be read; delete it, or restore it.") from error

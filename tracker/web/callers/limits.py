@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections import Counter
 from collections.abc import Callable
 from enum import Enum
 from hashlib import blake2b
@@ -17,6 +16,7 @@ from typing import Final, NoReturn
 
 from flask import current_app, request
 
+from tracker.metrics.counts import Counter
 from tracker.web.errors import ApiError, Errors
 
 log = logging.getLogger(__name__)
@@ -27,6 +27,9 @@ MOST_KEYS: Final = 50_000
 """Addresses and sessions that are counted at a time, some 10 MB; beyond them nobody is refused."""
 LEAST_SHARE: Final = 20
 """The calls to the model that an address may take a day, however small the day's budget is."""
+
+_REFUSED: Final = Counter("tracker_limits_hit", "Requests that were refused with 429.", "bound")
+_UNCOUNTED: Final = Counter("tracker_limits_uncounted", "Requests let through because too many addresses were counted.")
 
 LIMIT_ERRORS: Errors = {429: ("too_many_requests",)}
 """The error of every route that is bounded."""
@@ -88,8 +91,6 @@ class Limits:
         Where it is not on, nothing is counted and nobody refused.
         """
         self.is_on = is_on
-        self.refused: Counter[Bound] = Counter()
-        """How often each bound was hit, since the start."""
         self.uncounted = 0
         """How often nothing could be counted, and the request was let through."""
         self._clock = clock
@@ -116,7 +117,7 @@ class Limits:
 
     def note_refused(self, bound: Bound) -> None:
         """Count that a bound was hit; tell it once where that may be the address of a proxy."""
-        self.refused[bound] += 1
+        _REFUSED.add(bound.name.lower())
         if not self._is_warned and "X-Forwarded-For" in request.headers and bound is not Bound.REPORTS:
             self._is_warned = True
             log.warning("an address reached its limits; if it is that of a proxy of yours, set TRUSTED_PROXIES")
@@ -128,6 +129,7 @@ class Limits:
         table, key = self._table(bound), self._key(bound, of)
         if key not in table and len(table) >= MOST_KEYS:
             self.uncounted += 1
+            _UNCOUNTED.add()
             return
         table[key] = table.get(key, 0) + amount
 

@@ -5,7 +5,7 @@ import { MOMENTS, PACE, SECOND } from "./moments.js";
 import { drawn, show } from "./popup.js";
 import { failures, flush } from "./sending.js";
 import { isHomeless } from "./storage.js";
-import { active, edit, session, stored } from "./visit.js";
+import { active, edit, own, session, stored } from "./visit.js";
 import { post } from "./wire.js";
 
 let waiting = 0; // the timer of stillness
@@ -62,7 +62,13 @@ const question = async (why) => {
     state.won = decision.offered ?? state.won; // for the visits after this one
     // It is kept with the visit, so that the next page can draw it.
     if (decision.show_popup)
-      state.next = { decision, items, theme: !isWanted, at: now() + (why === "exit" ? 0 : Math.min(decision.delay_ms, 1e4)) };
+      state.next = {
+        decision,
+        items,
+        by: own,
+        theme: !isWanted,
+        at: now() + (why === "exit" ? 0 : Math.min(decision.delay_ms, 1e4)),
+      };
   });
   show();
 };

@@ -24,6 +24,7 @@ import {
   record,
   session,
   since,
+  stored,
   watch,
 } from "./visit.js";
 import { post } from "./wire.js";
@@ -64,11 +65,13 @@ const turnPage = (nav) => {
 
 const come = () => {
   if (!active || document.hidden || since) return;
+  const { id } = stored();
   watch(1);
   adopt();
   turnPage();
   session();
-  hurry();
+  // The first report of a visit takes a second: some consent APIs say yes until they know.
+  if (id) hurry();
   readSoon();
   wait();
 };
@@ -113,14 +116,13 @@ const listen = () => {
   on(window, "load", decide); // Shopify may have come late
 };
 
-// Programs that read pages are no visits. A shop that wants to see its own tests says data-robots="count".
-const isRobot = () =>
-  options.robots !== "count" &&
-  (navigator.webdriver || /(^|[^u])bot\b|crawl|spider|lighthouse/i.test(navigator.userAgent));
+// A driven browser is no visit. A shop that wants to see its own tests says data-robots="count". Programs that say by
+// their name what they are get this far: the service knows those names, and stores nothing of them.
+const isDriven = () => navigator.webdriver && options.robots !== "count";
 
 const begin = () => {
   // A page that nobody sees yet, in a tab behind or prepared in advance, was not visited; nor is one in a frame.
-  if (isBegun || document.hidden || window.top !== window || window.Shopify?.designMode || isRobot()) return;
+  if (isBegun || document.hidden || window.top !== window || window.Shopify?.designMode || isDriven()) return;
   if (/^(\/[a-z]{2}(-\w+)?)?\/(password|checkouts?)(\/|$)/.test(page(location.pathname))) return;
   isBegun = true;
   if (options.consent === "granted") isGiven = true;

@@ -4,10 +4,11 @@ import { age, now, options, script, tell } from "./ground.js";
 import { isCovered, isTyping } from "./acts.js";
 import { codes } from "./cart.js";
 import { shop } from "./names.js";
-import { active, edit, here, record, stored } from "./visit.js";
+import { active, edit, here, own, record, stored } from "./visit.js";
 
 export let drawn; // what closes the popup that is there
 let showing = 0;
+let rival; // the tab that was about to draw the popup when this one last looked
 
 // The way that a message opens: [kind, address], or [] for none. Nothing but these kinds.
 const wayOf = ({ action, offer, message_id }, items) => {
@@ -23,6 +24,15 @@ const wayOf = ({ action, offer, message_id }, items) => {
   return opens?.startsWith("event:") ? ["event"] : offer?.code ? ["copy"] : [];
 };
 
+// Of several tabs in sight one draws: the one that asked, or, where that is gone or cannot, the one whose name stays when
+// it puts it there and looks again. Returns how long this tab has to wait until it looks.
+const turn = ({ by }) => {
+  if (by === own) return;
+  if (by === rival) edit(({ next }) => (next.by = own), true);
+  rival = by;
+  return 500;
+};
+
 // Draw what was decided, or say why not.
 export const show = (isNow) => {
   clearTimeout(showing);
@@ -30,9 +40,9 @@ export const show = (isNow) => {
   const { at, decision } = next || {};
   if (!active || !decision?.message || drawn) return;
   const rest = at - now();
-  if (rest > 0 && rest < 1e4 && !isNow) return (showing = later(show, rest));
   const isLate = !(Math.abs(rest) < 3e4);
-  if (!isLate && (isCovered() || isTyping())) return (showing = later(show, 1e3));
+  const pause = rest > 0 && rest < 1e4 && !isNow ? rest : !isLate && (isCovered() || isTyping()) ? 1e3 : turn(next);
+  if (pause) return (showing = later(() => show(isNow), pause));
   const { message, message_id, category, trigger, offer, rest_days = 7 } = decision;
   const key = message_id || message;
   const [shown, times = 0, last] = seen[key] || [];

@@ -9,7 +9,7 @@ const HALF_HOUR = 18e5;
 const ID = /^[\w.-]{8,64}$/;
 
 let number = Math.floor(Math.random() * 1e6) * 1e3; // of the next event: tells equal events apart
-const own = KEY + "." + number; // this page's queue: no other page writes it
+export const own = KEY + "." + number; // this page's queue: no other page writes it
 export let queue = []; // [session id, page, event] of every event without an answer
 export let active;
 export let here; // the page whose time is counted

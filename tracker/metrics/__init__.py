@@ -1,0 +1,1 @@
+"""What the service counts about itself, over all its workers, for GET /metrics."""
