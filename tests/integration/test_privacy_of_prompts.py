@@ -108,6 +108,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Ask:
                 groq_api_key="gsk_test",
                 groq_base_url=groq.base_url,
                 holdout_percent=0.0,
+                rate_limits=False,
             )
             # In memory, because hundreds of sessions would wait for a disk's flushes.
             client = create_app(config, store=MemoryStore()).test_client()
