@@ -122,7 +122,7 @@ def test_setting_that_is_wrong_or_risky_is_a_finding(env: str, kind: str, text: 
 def test_env_file_that_others_can_read_or_that_is_no_text_is_told() -> None:
     Path(".env").write_text("KEEP_DAYS=3\n", "utf-8")
     Path(".env").chmod(0o644)
-    assert "chmod 600 .env" in of(findings(), "settings", "warning")
+    assert "chmod o= .env" in of(findings(), "settings", "warning")
     Path(".env").write_bytes(b"KEEP_DAYS=\xff")
     assert of(findings(), "settings", "fault") == ".env cannot be read: it must be a text file in UTF-8."
 
