@@ -12,7 +12,7 @@ from testing.gunicorn_server import wait_until
 from testing.visits import DAY, MORNING, visit
 from tracker.durable.cell import FileCell
 from tracker.ops.retention import Retention
-from tracker.sessions.store import Progress, StoreBusyError
+from tracker.sessions.store import Progress, StoreBusyError, StoreFullError
 from tracker.storage.memory import MemoryStore
 
 KEEP = 90
@@ -203,7 +203,7 @@ class StuckStore(MemoryStore):
 
     def shrink(self, most: int) -> int:
         self.tries += 1
-        raise StoreBusyError("the disk is full")
+        raise StoreFullError("the disk is full")
 
 
 def test_where_no_room_can_be_made_it_is_not_tried_behind_every_request(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from typing import Final, TypeAlias
 
 from tracker.durable.cell import Cell, CellError
 from tracker.durable.fork import reset_after_fork
-from tracker.sessions.store import SessionStore, StoreError
+from tracker.sessions.store import SessionStore, StoreBusyError, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ _LONGEST_MS: Final = 2 * 3_600_000
 _LONGEST_FOR_ROOM_MS: Final = 600_000
 """The same for making room, which cannot wait so long. Where two do it at once all the same, the second finds room."""
 _PAUSE_S: Final = 1.0
-"""How long a worker waits while another one makes room."""
+"""How long a worker waits while another one makes room, or writes."""
 _LONG_PAUSE_S: Final = 60.0
 """How long one waits that could make none."""
 _ASK_AGAIN_S: Final = 300.0
@@ -127,10 +127,15 @@ class Retention:
             self._note(lambda state: {**state, **lost, "lost": state.get("lost", 0) + count})
         except (StoreError, CellError) as error:
             log.warning("the store is larger than MAX_STORE_BYTES, and no room could be made now: %s", error)
+            if isinstance(error, StoreBusyError | CellError):
+                self._not_before = time.monotonic() + _PAUSE_S
             self._give_up()
             return 0
-        if (size := self._store.size()) is None or size <= self._most_bytes:
-            self._not_before = 0.0 if size is not None else time.monotonic() + _ASK_AGAIN_S
+        size = self._store.size()
+        if size is None:
+            self._not_before = time.monotonic() + _ASK_AGAIN_S
+        elif count or size <= self._most_bytes:
+            self._not_before = 0.0
         if count:
             self.deleted_by_size += count
             log.warning("the store reached MAX_STORE_BYTES: deleted the %d visits not heard of for longest", count)
