@@ -16,8 +16,7 @@ from flask import Flask
 from flask.cli import FlaskGroup
 
 from tracker import __version__
-from tracker.cli.doctor.command import doctor_command
-from tracker.config import Config, ConfigError
+from tracker.config import ConfigError
 from tracker.environment import SERVER_SETTINGS, faults, read_environment
 from tracker.serving.listening import ONLY_HERE, address_of, instead_of, why_not_listen
 
@@ -29,8 +28,22 @@ def _make_app() -> Flask:
     return app
 
 
+class _Program(FlaskGroup):
+    """The commands of the application, and the doctor, which has to work where the application cannot be made."""
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """Return the command of this name."""
+        if name != "doctor":
+            return super().get_command(ctx, name)
+        # Imported only where it is called: it needs most of the service, which `serve` loads in its workers.
+        from tracker.app import create_app  # noqa: PLC0415
+        from tracker.cli.doctor.command import doctor_command  # noqa: PLC0415
+
+        return doctor_command(create_app)
+
+
 @click.group(
-    cls=FlaskGroup,
+    cls=_Program,
     create_app=_make_app,
     add_default_commands=False,
     add_version_option=False,
@@ -69,16 +82,6 @@ def serve(context: click.Context) -> None:
     click.echo("Ctrl-C stops it.")
     sys.stdout.flush()
     _become_gunicorn(context.args)
-
-
-def _make_service(config: Config) -> Flask:
-    from tracker.app import create_app  # noqa: PLC0415  only where it is asked for
-
-    return create_app(config)
-
-
-# The application's own command cannot be found where a wrong setting keeps the application from being made.
-program.add_command(doctor_command(_make_service))
 
 
 def _become_gunicorn(words: list[str]) -> NoReturn:

@@ -25,7 +25,7 @@ from tracker.cli.doctor.machine import look_at_clock, look_at_limits
 from tracker.cli.doctor.sessions import look_at_room
 from tracker.config import Config
 from tracker.durable.disk import network_of
-from tracker.storage import open_store
+from tracker.storage import open_storage, open_store
 from tracker.storage.postgres.schema import NUMBER
 
 GROQ_KEY = "gsk_a-key-that-nobody-may-see"
@@ -324,6 +324,11 @@ def test_database_is_asked_for_its_tables_and_connections(database_url: str) -> 
     assert f"Its tables have number {NUMBER}; this version needs {NUMBER}." in told
     assert "= 1 x 2 x 8 = 16; the server allows 197, of which " in told
     assert "0 sessions" in of(found, "sessions", "ok")
+    assert "There is no shop.toml" in of(found, "messages", "ok")
+    cell = open_storage(database_url, 1).cell("shop")
+    cell.update(lambda _before: b'name = "A shop"\n[[fact]]\n')
+    cell.close()
+    assert "the published file, line 2: " in of(findings(), "messages", "fault")
     assert "1000 x 2 x 8 = 16000; the server allows 197: lower" in of(
         findings("--instances", "1000"), "database", "fault"
     )

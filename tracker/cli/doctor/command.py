@@ -13,12 +13,12 @@ from pathlib import Path
 import click
 from flask import Flask
 
-from tracker.cli.doctor.database import look_at_database
+from tracker.cli.doctor.database import look_at_database, published_file
 from tracker.cli.doctor.finding import Finding
 from tracker.cli.doctor.machine import look_at_clock, look_at_limits
 from tracker.cli.doctor.origin import look_at_origin
 from tracker.cli.doctor.serving import look_at_service
-from tracker.cli.doctor.sessions import look_at_file
+from tracker.cli.doctor.sessions import look_at_file, size_of
 from tracker.cli.doctor.settings import look_at_settings, read_settings, server_values
 from tracker.cli.doctor.shop import look_at_model, look_at_shop
 from tracker.cli.terminal import as_json, counted, json_line, say
@@ -41,7 +41,8 @@ def doctor_command(make_app: Callable[[Config], Flask]) -> click.Command:
         """Look at everything that the service needs, and say of each finding what to do.
 
         Settings and where they come from, the session file with its disk and lock or the database, clock, memory and
-        limits, the file of messages, the model. Nothing is changed. The exit status is 1 where something is at fault.
+        limits, the file of messages, the model. It changes nothing that the service would not mend at its start.
+        The exit status is 1 where something is at fault.
         """
         found = []
         with _without_log():
@@ -68,18 +69,16 @@ def _findings(
     workers, now_ms = int(server["WEB_CONCURRENCY"]), time.time_ns() // 1_000_000
     yield from wrong
     yield from look_at_settings(environment, config, ENV_FILE)
-    if "DATABASE_URL" in environment.values and not config.database_url:
-        pass  # it was told that this is wrong, and the file is not what is meant
-    elif config.database_url:
+    published = None
+    if config.database_url:
         yield from look_at_database(config, workers, instances, now_ms)
-    else:
+        published = published_file(config)
+    elif "DATABASE_URL" not in environment.values:  # a wrong one was told, and then the file is not what is meant
         yield from look_at_file(config, now_ms)
-    yield from look_at_shop(config)
+    yield from look_at_shop(config, published)
     yield from look_at_model(config, ask)
     yield from look_at_clock(config, now_ms)
-    file = config.storage_file
-    stored = file.stat().st_size if not config.database_url and file.exists() else 0
-    yield from look_at_limits(workers, stored)
+    yield from look_at_limits(workers, 0 if config.database_url else size_of(config.storage_file))
     yield from look_at_service(server)
     if origins:
         app = make_app(config)

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from tracker.cli.doctor.finding import Finding
 from tracker.cli.doctor.sessions import look_at_store
 from tracker.config import Config, ConfigError
+from tracker.durable.cell import CellError
 from tracker.sessions.store import StoreError
-from tracker.storage import database_state, open_store
+from tracker.storage import database_state, open_storage, open_store
 
 ABOUT = "database"
 
@@ -43,3 +44,14 @@ def look_at_database(config: Config, workers: int, instances: int, now_ms: int) 
         yield Finding(ABOUT, "fault", f"{told}: lower DATABASE_CONNECTIONS, or raise max_connections of the server.")
     else:
         yield Finding(ABOUT, "ok", f"{told}, of which {state.in_use} are in use.")
+
+
+def published_file(config: Config) -> bytes | None:
+    """Return the file of messages that `flask shop publish` put into the database; None if there is none."""
+    cell = open_storage(config.database_url, 1).cell("shop")
+    try:
+        return cell.get() or None
+    except CellError:
+        return None  # the database was looked at before, so this was told
+    finally:
+        cell.close()

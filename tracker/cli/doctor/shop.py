@@ -14,7 +14,7 @@ from tracker.decisions.shop.warnings import warnings_of
 from tracker.llm.groq_client import GroqClient
 from tracker.llm.port import ModelError
 
-_DEADLINE_S = 10.0
+_DEADLINE_S = 30.0
 _QUESTION = 'Answer with the json object {"ok": true} and nothing else.'
 _SCHEMA = {
     "type": "object",
@@ -24,15 +24,14 @@ _SCHEMA = {
 }
 
 
-def look_at_shop(config: Config) -> Iterator[Finding]:
-    """Yield what `flask shop check` says of the file of messages."""
-    file = config.shop_file
+def look_at_shop(config: Config, published: bytes | None = None) -> Iterator[Finding]:
+    """Yield what `flask shop check` says of the file of messages; a published one counts before the one on the disk."""
+    file = "the published file" if published else str(config.shop_file)
     try:
-        content = file.read_bytes()
+        content = published or config.shop_file.read_bytes()
     except FileNotFoundError:
-        yield Finding(
-            "messages", "ok", f"There is no {file}: popups only lead back to the cart. Begin with shop.example.toml."
-        )
+        told = f"There is no {file}: popups only lead back to the cart. Begin with shop.example.toml."
+        yield Finding("messages", "ok", told)
         return
     except OSError as error:
         yield Finding("messages", "fault", f"{file} cannot be read ({error.strerror}): let this user read it.")
