@@ -17,7 +17,7 @@ from pathlib import Path
 
 from bench import bodies
 from bench.load import Load
-from bench.measure import Rounds, Sample, Section, Spread, interleave
+from bench.measure import Promise, Rounds, Sample, Section, Spread, interleave
 from bench.serving import Plan
 from testing.gunicorn_server import ROOT, GunicornServer
 
@@ -123,6 +123,9 @@ def posts(plan: Plan, sessions: int) -> Section:
                 cases[f"{kind}, {version}"] = partial(_post, plan.load, server, visit, at_once)
         rounds = interleave(cases, plan.rounds, "posts")
     figures = dict.fromkeys(("rate", "cpu_us"), 0) | {"p99_ms": 1, "max_ms": 1, "bytes": 0, "switches": 2}
+    if shutil.which("strace"):
+        calls = rounds.spread("5 events, this version", "calls")
+        section.promises.append(Promise("5 events: system calls a post", 9, calls, at_most=True))
     return _show(section, rounds, list(cases), figures | {"calls": 1, "compactions": 1})
 
 

@@ -42,6 +42,11 @@ class Rounds:
         pairs = zip(self._samples[case], self._samples[other], strict=True)
         return Spread.of([one[figure] / two[figure] for one, two in pairs])
 
+    def difference(self, case: str, other: str, figure: str) -> Spread:
+        """Return by how much the figure of one case is above the other's, round by round."""
+        pairs = zip(self._samples[case], self._samples[other], strict=True)
+        return Spread.of([one[figure] - two[figure] for one, two in pairs])
+
 
 def interleave(cases: Mapping[str, Callable[[], Sample]], rounds: int, what: str) -> Rounds:
     """Run every case once to warm up, then `rounds` times, each round in another order."""

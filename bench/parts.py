@@ -67,13 +67,14 @@ def _timed(work: Callable[[], object]) -> Sample:
 _PARTS: dict[str, tuple[tuple[str, str], ...]] = {
     "read and parse the body": (("bodies.py", "read_body"), ("bodies.py", "parse_json")),
     "validate": (("schemas.py", "load"),),
-    "lock": (("lock.py", "_take"), ("turns.py", "enter"), ("turns.py", "gather"), ("turns.py", "hand_over")),
-    "know the file as it is": (("store.py", "_open_outside_the_lock"), ("store.py", "_refreshed")),
-    "read the session": (("generation.py", "read"), ("store.py", "_session")),
+    "lock": (("lock.py", "_take"), ("writes.py", "enter"), ("writes.py", "batch"), ("writes.py", "hand_over")),
+    "know the file as it is": (("known.py", "look"), ("shared.py", "_settle")),
+    "read the session": (("store.py", "_stored"),),
     "merge": (("merge.py", "merge"),),
-    "write": (("generation.py", "append"),),
-    "sync": (("generation.py", "flush"),),
-    "log the request": (("observability.py", "begin"), ("observability.py", "finish")),
+    "sum up the visit": (("tally.py", "tally"),),
+    "write": (("file.py", "append"),),
+    "sync": (("store.py", "_flush"),),
+    "headers, log and metrics": (("exchange.py", "begin_answer"),),
 }
 
 

@@ -182,7 +182,7 @@ def test_ask_takes_the_models_word(make_app: MakeApp) -> None:
 def test_an_unknown_id_is_one_clear_line(app: Flask, arguments: tuple[str, ...], machines: tuple[str, ...]) -> None:
     result = run(app, *arguments, "nobody-0000", *machines, expect=1)
 
-    assert result.stderr == "Error: No session nobody-0000 is stored.\n"
+    assert result.stderr == "Error: No session nobody-0000 is stored; `flask sessions list` shows those that are.\n"
     assert result.stdout == ""
 
 

@@ -105,7 +105,9 @@ def test_explain_prints_the_models_proposal_its_cost_and_its_failures(make_app: 
 def test_explain_of_a_session_that_nobody_asked_about_and_of_an_unknown_one(app: Flask) -> None:
     app.test_client().post("/ingest", json={"session": "unasked-0001", "events": {"/": [{"type": "view", "ts": 1}]}})
     assert "Nobody asked yet" in run(app, "explain", "unasked-0001").stdout
-    assert "No session nobody-0001 is stored." in run(app, "explain", "nobody-0001", expect=1).stderr
+    assert (
+        "No session nobody-0001 is stored; `flask sessions list`" in run(app, "explain", "nobody-0001", expect=1).stderr
+    )
 
 
 def test_backtest_prints_what_another_file_would_change_and_stores_nothing(app: Flask, shop_file: Path) -> None:

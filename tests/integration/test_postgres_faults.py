@@ -431,6 +431,7 @@ def test_every_statement_of_a_request_names_exactly_one_session(
             assert client.post("/ingest", json={"session": session, "itemsInCart": 7, "timeOnPage": times}).json
             assert client.post("/askai", data=session).status_code == 200
         assert groq.calls >= 1
+        assert client.post("/forget", json={"session": BERT}).status_code == 200
     recorded = statements(own.log()[began:])
     about_sessions = [one for one in recorded if " session " in one[0] and "schema_version" not in one[0]]
     about_cells = [one for one in recorded if " cell " in one[0]]

@@ -87,5 +87,8 @@ def _lines(data: bytes, name: str, fault_line: int) -> Iterator[tuple[str, Any, 
         except orjson.JSONDecodeError:
             # A single document over many lines is broken at the line where reading it as a whole stopped.
             at = fault_line if line.strip() in {b"{", b"["} else number
-            raise RefusedError(f"{name}, line {at}: not JSON; nothing was imported.") from None
+            raise RefusedError(
+                f"{name}, line {at}: not JSON: give a file of `flask sessions export` or of the original system;"
+                " nothing was imported."
+            ) from None
         yield f"line {number}", record.get("session") if isinstance(record, dict) else None, record

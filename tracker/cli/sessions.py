@@ -91,7 +91,7 @@ def _add_removing(group: AppGroup, store: SessionStore) -> None:
     def delete(session_id: str, for_machines: bool) -> None:
         """Delete one session, and every trace of it in the file."""
         if not store.delete(session_id):
-            raise RefusedError(f"No session {session_id} is stored.")
+            raise RefusedError(f"No session {session_id} is stored; `flask sessions list` shows those that are.")
         if isinstance(store, JsonFileStore):
             store.sweep()  # Its lines are gone when the command says so, not a minute later.
         done(for_machines, f"deleted {session_id}", deleted=session_id)

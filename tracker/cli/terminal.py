@@ -66,7 +66,7 @@ def found(store: SessionStore, session_id: str) -> ShopperSession:
     """Return the session. Raises RefusedError if it is not stored."""
     session = store.get(session_id)
     if session is None:
-        raise RefusedError(f"No session {session_id} is stored.")
+        raise RefusedError(f"No session {session_id} is stored; `flask sessions list` shows those that are.")
     return session
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import textwrap
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -93,7 +94,14 @@ def _show(finding: Finding, for_machines: bool) -> None:
         return
     begin = f"{_SHOWN[finding.kind]:<8} {finding.about:<9} "
     width = min(_WIDEST, shutil.get_terminal_size((_WIDEST, 24)).columns)
-    for line in click.wrap_text(finding.text, width, begin, " " * len(begin)).splitlines():
+    for line in textwrap.wrap(
+        finding.text,
+        width,
+        initial_indent=begin,
+        subsequent_indent=" " * len(begin),
+        break_on_hyphens=False,  # a path or an option is copied as a whole
+        break_long_words=False,
+    ):
         say(line)
     for detail in finding.details:
         say(f"{' ' * len(begin)}  {detail}")

@@ -58,8 +58,8 @@ def _look_at_env_file(env_file: Path) -> Iterator[Finding]:
         mode = env_file.stat().st_mode
     except OSError:
         return
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        yield Finding(ABOUT, "warning", f"Others on this machine can read .env, which holds keys: chmod 600 {env_file}")
+    if mode & stat.S_IRWXO:
+        yield Finding(ABOUT, "warning", f"Others on this machine can read .env, which holds keys: chmod o= {env_file}")
 
 
 def _look_at_access(server: Mapping[str, str], config: Config) -> Iterator[Finding]:

@@ -29,10 +29,10 @@ def require_plain_text(text: str) -> None:
     """Raise ValidationError for a text that holds markup, links or hidden characters."""
     visible = text.translate(_JOINERS)
     if not HIDDEN_CATEGORIES.isdisjoint(map(unicodedata.category, visible)):
-        raise ValidationError("holds a control, bidirectional or hidden character")
+        raise ValidationError("holds a control, bidirectional or hidden character: write the text anew")
     # A reader takes full-width letters and dots for the plain ones, and so does a browser's address bar.
     folded = unicodedata.normalize("NFKC", visible)
     if _LINK.search(folded):
-        raise ValidationError("holds a link or an address")
+        raise ValidationError("holds a link or an address: leave it out")
     if _ENTITY.search(folded) or not _MARKUP.isdisjoint(folded):
-        raise ValidationError("holds markup")
+        raise ValidationError("holds markup: leave out < > and the like, a text is shown as it is")

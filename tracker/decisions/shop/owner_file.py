@@ -70,7 +70,7 @@ def _faults_between_fields(text: str, data: Mapping[str, Any]) -> list[FileFault
         for number, one in enumerate(data[table]):
             faults = list(_faults_of_message(one, data["languages"]))
             if one["id"] in ids:
-                faults.append(("id", f'the id "{one["id"]}" is taken'))
+                faults.append(("id", f'the id "{one["id"]}" is taken: give this one another'))
             ids.add(one["id"])
             found += [FileFault(line_of(text, (table, number, key)), f"{table}: {message}") for key, message in faults]
     for number, rule in enumerate(data["rules"]):
@@ -124,7 +124,7 @@ def _fault_in_say(said: str, data: Mapping[str, Any], ids: set[str]) -> str | No
 def _unknown(said: str, known: Collection[str], message: str) -> str:
     meant = nearest(said, known)
     if meant is None:
-        return f'{message} "{said}"'
+        return f'{message} "{said}"; there are: {", ".join(sorted(known))}'
     return Slip(f'{message} "{said}": did you mean "{meant}"?', said, meant)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
@@ -167,6 +168,7 @@ def _own_origin(environ: WSGIEnvironment) -> str:
     return f"{environ['wsgi.url_scheme']}://{environ.get('HTTP_HOST', '')}"
 
 
+@lru_cache(maxsize=256)
 def origin_of(address: str) -> str:
     """Return the origin of an address in small letters; empty if it has none that a shop's page can have."""
     try:

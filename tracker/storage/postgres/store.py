@@ -47,8 +47,6 @@ _PAGE = (
 )
 _COUNT_OLD = "SELECT count(*) FROM session WHERE updated_minute <= %s AND updated_at < %s"
 _OLD_IDS = "SELECT id FROM session WHERE updated_minute <= %s AND updated_at < %s LIMIT %s"
-
-
 _ROW_BYTES = 200
 """What a row takes beside its record, with its places in the indexes."""
 _CUTOFF = (
@@ -138,7 +136,7 @@ class PostgresStore:
                 break
         if done:
             if self._sums is not None:
-                self._sums.fold()
+                self._sums.try_to_fold()
             self.vacuum()
         return done
 
@@ -170,6 +168,7 @@ class PostgresStore:
                 ((is_read_only, is_standby, may_write),) = connection.run(
                     "SELECT current_setting('transaction_read_only') = 'on', pg_is_in_recovery(),"
                     " has_table_privilege('session', 'INSERT, UPDATE, DELETE')"
+                    " AND has_table_privilege('tally_change', 'INSERT')"
                 )
         except StoreError as error:
             return str(error)

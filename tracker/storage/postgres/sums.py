@@ -104,7 +104,7 @@ class DatabaseSums:
                 if self._answer[0] != version:
                     self._answer = (version, self._together(self._kept, rows))
                 if number > _FROM:
-                    self.fold_soon()
+                    self.fold_soon(at_least=_FROM)
                 return self._answer[1]
         raise StoreBusyError("The sums keep changing; try again in a moment.")
 
@@ -176,6 +176,13 @@ class DatabaseSums:
             record = {"living": kept.living.to_record(), "pruned": self.counting.aged(kept.pruned.to_record())}
             connection.run(_KEEP, zlib.compress(orjson.dumps(record), 1))
 
+    def try_to_fold(self, at_least: int = 0) -> None:
+        """Do what `fold` does; where that fails, whoever does it next takes these changes in too."""
+        try:
+            self.fold(at_least)
+        except StoreError as error:
+            log.info("the sums take in later what changed: %s", error)
+
     def close(self) -> None:
         """Do at once what was to be done soon: the ids of deleted sessions are to be gone."""
         if self._timer is not None:
@@ -185,10 +192,7 @@ class DatabaseSums:
     def _fold_now(self) -> None:
         with self._lock:
             self._timer, at_least = None, self._at_least
-        try:
-            self.fold(at_least)
-        except StoreError as error:
-            log.info("the sums take in later what changed: %s", error)
+        self.try_to_fold(at_least)
 
     # --- records -------------------------------------------------------------------------------------------------
 
@@ -211,8 +215,11 @@ class DatabaseSums:
 
 def _put(sums: Any, changes: Iterable[tuple[str | None, int]]) -> None:
     """Put tallies in and take others out: those that come first, because sums of fewer than none are none."""
-    for tally, number in sorted(((tally, number) for tally, number in changes if tally and number), key=_minus_number):
-        sums.put("", tally.encode(), number)
+    try:
+        for tally, number in sorted(((one, number) for one, number in changes if one and number), key=_minus_number):
+            sums.put("", tally.encode(), number)
+    except ValueError as error:
+        raise StoreDamagedError("The sums in the database are those of another version of this service.") from error
 
 
 def _minus_number(change: tuple[str, int]) -> int:
