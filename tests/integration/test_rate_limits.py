@@ -76,6 +76,22 @@ def test_small_reports_to_one_session_are_bounded_whatever_their_addresses(bound
     assert report(bounded, "another-session", OTHER).status_code == 200
 
 
+def test_small_reports_to_large_sessions_amplify_nothing(make_app: MakeApp) -> None:
+    app = make_app(**PROXIED)
+    client, other = app.test_client(), [{"type": "click", "ts": 1, "n": n, "x": "x" * 8000} for n in range(60)]
+    for session in ("large-session", "small-session"):
+        assert report(client, session, events={"/": other} if session.startswith("large") else {}).status_code == 200
+    with app.test_request_context(environ_base={"REMOTE_ADDR": ONE}):
+        app.extensions["limits"].add(Bound.WRITTEN, Bound.WRITTEN.most - 1_200_000)
+    for number in range(10):
+        assert report(client, "small-session", itemsInCart=number, sentAt=number).status_code == 200
+        assert report(client, "large-session").status_code == 200, "what changes nothing writes nothing"
+    told = [report(client, "large-session", itemsInCart=number, sentAt=number).status_code for number in range(4)]
+
+    assert told == [200, 200, 429, 429], "half a MB is written for each"
+    assert report(client, "large-session", OTHER, itemsInCart=9, sentAt=9).status_code == 200
+
+
 def test_the_bytes_of_an_address_are_bounded_as_they_are_after_decompression(bounded: FlaskClient) -> None:
     large = json.dumps({"session": "large-session"}).ljust(1 << 20)
     for _ in range(Bound.BYTES.most // len(large) + 1):

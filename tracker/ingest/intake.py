@@ -19,19 +19,25 @@ def take_in(
 ) -> None:
     """Store the report. Raises ApiError 429 where the session or its address did too much, and a StoreError."""
     limits.take(Bound.REPORTS, report.session)
+    sender = limits.sender()
+    limits.check(Bound.WRITTEN, sender)
     # Looked up before: the store may call the change in the thread of another request, with another address.
-    may_begin, is_new = limits.has_room(Bound.SESSIONS), False
+    may_begin, is_new, is_changed = limits.has_room(Bound.SESSIONS, sender), False, False
 
     def change(stored: ShopperSession | None) -> ShopperSession:
-        nonlocal is_new
+        nonlocal is_new, is_changed
         is_new = stored is None
         if is_new and not may_begin:
             raise _NoRoomError
-        return merge(stored, report, session_limits, now_ms())
+        merged = merge(stored, report, session_limits, now_ms())
+        is_changed = merged is not stored
+        return merged
 
     try:
-        store.update(report.session, change)
+        session = store.update(report.session, change)
     except _NoRoomError:
         limits.refuse(Bound.SESSIONS)
     if is_new:
-        limits.add(Bound.SESSIONS)
+        limits.add(Bound.SESSIONS, of=sender)
+    if is_changed:
+        limits.add(Bound.WRITTEN, session.merge.event_bytes, sender)

@@ -17,12 +17,15 @@ from typing import Final, TypeAlias
 
 from tracker.durable.cell import Cell, CellError
 from tracker.durable.fork import reset_after_fork
+from tracker.metrics.counts import Counter
 from tracker.sessions.store import SessionStore, StoreBusyError, StoreError
 
 log = logging.getLogger(__name__)
 
 _State: TypeAlias = dict[str, int]
 """What the cell holds: `until`, of a claim; `done`, the last day; `room_made` and `lost`, when and how many in all."""
+
+_DELETED: Final = Counter("tracker_deleted_visits", "Visits that the service deleted by itself, by age or size.", "why")
 
 DAY_MS: Final = 86_400_000
 FIRST_LOOK_S: Final = 300.0
@@ -59,10 +62,6 @@ class Retention:
         self._most_bytes = most_bytes
         self._clock = clock
         self._first_look_s = first_look_s
-        self.deleted_by_age = 0
-        """How many visits this process deleted because they were too old."""
-        self.deleted_by_size = 0
-        """How many it deleted because they were too many."""
         self.begin_in_this_process()
         reset_after_fork(self)
 
@@ -109,7 +108,7 @@ class Retention:
             log.warning("visits older than KEEP_DAYS could not be deleted now, and will be later: %s", error)
             self._give_up()
             return 0
-        self.deleted_by_age += count
+        _DELETED.add("age", amount=count)
         log.info("deleted %d visits that were not heard of for %d days", count, self._keep_days)
         return count
 
@@ -127,7 +126,7 @@ class Retention:
             self._note(lambda state: {**state, **lost, "lost": state.get("lost", 0) + count})
         except (StoreError, CellError) as error:
             log.warning("the store is larger than MAX_STORE_BYTES, and no room could be made now: %s", error)
-            if isinstance(error, StoreBusyError | CellError):
+            if isinstance(error, StoreBusyError):
                 self._not_before = time.monotonic() + _PAUSE_S
             self._give_up()
             return 0
@@ -137,7 +136,7 @@ class Retention:
         elif count or size <= self._most_bytes:
             self._not_before = 0.0
         if count:
-            self.deleted_by_size += count
+            _DELETED.add("size", amount=count)
             log.warning("the store reached MAX_STORE_BYTES: deleted the %d visits not heard of for longest", count)
         return count
 

@@ -28,7 +28,7 @@ MOST_KEYS: Final = 50_000
 LEAST_SHARE: Final = 20
 """The calls to the model that an address may take a day, however small the day's budget is."""
 
-_REFUSED: Final = Counter("tracker_limits_hit", "Requests that were refused with 429.", "bound")
+_REFUSED: Final = Counter("tracker_limits_hit", "How often a bound was hit.", "bound")
 _UNCOUNTED: Final = Counter("tracker_limits_uncounted", "Requests let through because too many addresses were counted.")
 
 LIMIT_ERRORS: Errors = {429: ("too_many_requests",)}
@@ -45,6 +45,8 @@ class Bound(Enum):
 
     SESSIONS = 120, "This address began many sessions a moment ago; try again in a minute."
     BYTES = 32_000_000, "This address sent much a moment ago; try again in a minute."
+    WRITTEN = 128_000_000, "This address changed large sessions many times a moment ago; try again in a minute."
+    """The bytes of the sessions that it changed: each change writes a session anew."""
     QUESTIONS = 600, "This address asked many questions a moment ago; try again in a minute."
     REPORTS = 120, "This session was reported many times a moment ago; collect more before the next report."
     WRONG_TOKENS = 10, "This address sent many wrong tokens a moment ago; try again in a minute."
@@ -99,12 +101,12 @@ class Limits:
         self._counts = {seconds: _Counts(seconds) for seconds in (MINUTE_S, DAY_S)}
         self._is_warned = False
 
-    def has_room(self, bound: Bound, of: str | None = None) -> bool:
-        """Return whether more is allowed in this minute. `of`: a session; without it the address."""
+    def has_room(self, bound: Bound, of: str | bytes | None = None) -> bool:
+        """Return whether more is allowed now. `of`: a session, or the sender; without it the address is hashed anew."""
         most = self._share if bound is Bound.MODEL_CALLS else bound.most
         return not self.is_on or self._table(bound).get(self._key(bound, of), 0) < most
 
-    def check(self, bound: Bound, of: str | None = None) -> None:
+    def check(self, bound: Bound, of: str | bytes | None = None) -> None:
         """Raise ApiError 429 where no more is allowed in this minute."""
         if not self.has_room(bound, of):
             self.refuse(bound)
@@ -122,7 +124,7 @@ class Limits:
             self._is_warned = True
             log.warning("an address reached its limits; if it is that of a proxy of yours, set TRUSTED_PROXIES")
 
-    def add(self, bound: Bound, amount: int = 1, of: str | None = None) -> None:
+    def add(self, bound: Bound, amount: int = 1, of: str | bytes | None = None) -> None:
         """Count what was done."""
         if not self.is_on:
             return
@@ -133,7 +135,7 @@ class Limits:
             return
         table[key] = table.get(key, 0) + amount
 
-    def take(self, bound: Bound, of: str | None = None) -> None:
+    def take(self, bound: Bound, of: str | bytes | None = None) -> None:
         """Check, and count one."""
         self.check(bound, of)
         self.add(bound, of=of)
@@ -141,9 +143,17 @@ class Limits:
     def _table(self, bound: Bound) -> dict[tuple[Bound, bytes], int]:
         return self._counts[bound.seconds].at(self._clock())
 
-    def _key(self, bound: Bound, of: str | None) -> tuple[Bound, bytes]:
-        text = _network(request.remote_addr or "") if of is None else of
-        return bound, blake2b(text.encode(), digest_size=8, key=self._salt).digest()
+    def sender(self) -> bytes:
+        """Return the hash of the present request's address, for a caller that needs it several times."""
+        return self._hashed(_network(request.remote_addr or "")) if self.is_on else b""
+
+    def _key(self, bound: Bound, of: str | bytes | None) -> tuple[Bound, bytes]:
+        if of is None:
+            return bound, self.sender()
+        return bound, of if isinstance(of, bytes) else self._hashed(of)
+
+    def _hashed(self, text: str) -> bytes:
+        return blake2b(text.encode(), digest_size=8, key=self._salt).digest()
 
 
 def _network(address: str) -> str:

@@ -13,22 +13,23 @@ from typing import Final
 
 from flask import current_app, request
 
+from tracker.metrics.counts import Counter
+
 LONGEST: Final = 256
 """So many characters of a User-Agent are looked at: more than any browser sends, and it bounds what a look costs."""
 _KNOWN: Final = 2048
+_LEFT_OUT: Final = Counter("tracker_machine_reports", "Reports that were left out because a machine sent them.")
 _CHUNK: Final = 25
 """Patterns that are compiled together: with all 1,400 in one, a look takes twice as long."""
 
 
 class Machines:
-    """Whether the visits of machines are left out, and how many reports were."""
+    """Whether the visits of machines are left out."""
 
     def __init__(self, *, are_stored: bool, on_left_out: Callable[[], None] = lambda: None) -> None:
         """`on_left_out` is called for each report that is left out."""
         self._are_stored = are_stored
         self._on_left_out = on_left_out
-        self.left_out = 0
-        """How many reports this process has left out."""
 
     def is_calling(self) -> bool:
         """Return whether a machine sent the present request, and its visits are not to be stored."""
@@ -38,7 +39,7 @@ class Machines:
         """Return whether the present request is a report to be left out, and count it."""
         if not self.is_calling():
             return False
-        self.left_out += 1
+        _LEFT_OUT.add()
         self._on_left_out()
         return True
 
