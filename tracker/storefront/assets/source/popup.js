@@ -30,7 +30,7 @@ const turn = ({ by }) => {
   if (by === own) return;
   if (by === rival) edit(({ next }) => (next.by = own), true);
   rival = by;
-  return 500;
+  return 250;
 };
 
 // Draw what was decided, or say why not.
