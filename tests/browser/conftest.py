@@ -176,18 +176,8 @@ def stored(service: GunicornServer, request: pytest.FixtureRequest) -> WaitForRe
     context: BrowserContext | None = request.getfixturevalue("context") if "context" in request.fixturenames else None
 
     def wait(session: str, *expected: tuple[str, str, str], patience_s: float = 60) -> dict[str, Any]:
-        seen: tuple[tuple[int, ...], dict[str, Any]] = ((), {})
-
         def now() -> dict[str, Any]:
-            nonlocal seen
-            if not service.storage.exists():
-                return {}
-            status = service.storage.stat()
-            version = (status.st_ino, status.st_size, status.st_mtime_ns)
-            # The file holds the sessions of all tests: reading it again and again takes the time that the page needs.
-            if version != seen[0]:
-                seen = (version, service.stored().get(session) or {"events": {}})
-            return seen[1]
+            return (service.stored().get(session) if service.storage.exists() else None) or {"events": {}}
 
         with contextlib.suppress(Error):  # a page that is just being left has neither a clock nor a window
             if clock:
