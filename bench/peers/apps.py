@@ -9,6 +9,7 @@ from typing import Any
 from flask import Flask, Response, jsonify, send_from_directory
 
 from tracker.app import create_app
+from tracker.web.routes import Callers
 
 _ANSWER = b'{"ok":true,"saved":true}\n'
 
@@ -24,11 +25,11 @@ def service() -> Flask:
     app = create_app()
     scripts = Path(__file__).parents[2] / "tracker" / "storefront" / "assets"
 
-    @app.post("/empty")
+    @app.post("/empty", callers=Callers.SHOP_AND_PIXELS)
     def empty() -> Response:
         return jsonify({"ok": True, "saved": True})
 
-    @app.get("/static/<name>")
+    @app.get("/static/<name>", callers=Callers.ANY_PAGE)
     def static_script(name: str) -> Response:
         return send_from_directory(scripts, name, max_age=300)
 
