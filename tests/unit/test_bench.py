@@ -11,6 +11,7 @@ import pytest
 
 from bench import bodies, report
 from bench.measure import Promise, Rounds, Section, Spread
+from bench.peers.apps import service
 from bench.peers.pydantic_shapes import SameRules, ShapeOnly
 from bench.peers.sqlite_store import SqliteStore
 from tracker.ingest.events import EventLimits
@@ -86,6 +87,18 @@ def test_both_stores_return_the_same_after_the_same_updates(tmp_path: Path) -> N
         store.update("stored-0000001", change)
     assert file.update("stored-0000001", change) == sqlite.update("stored-0000001", change)
     file.close()
+
+
+def test_the_views_that_a_post_is_compared_with_answer_as_one_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRACKER_STORAGE_FILE", str(tmp_path / "sessions.json"))
+    client = service().test_client()
+
+    saved = client.post("/ingest", json=bodies.body("a-session-0001", 0, 5))
+    assert client.post("/empty", json=bodies.body("a-session-0001", 0, 5)).get_json() == saved.get_json()
+    with client.get("/static/storefront.min.js") as script:
+        assert script.data == client.get("/storefront.js").data
 
 
 def test_ratios_are_taken_within_a_round() -> None:
