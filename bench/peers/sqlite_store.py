@@ -40,6 +40,10 @@ class SqliteStore:
         connection.execute("COMMIT")
         return new
 
+    def close(self) -> None:
+        """Close the connection of this thread; those of others close with their threads."""
+        self._connection().close()
+
     def _connection(self) -> sqlite3.Connection:
         found: sqlite3.Connection | None = getattr(self._own, "connection", None)
         if found is None:

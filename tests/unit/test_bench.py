@@ -87,6 +87,7 @@ def test_both_stores_return_the_same_after_the_same_updates(tmp_path: Path) -> N
         store.update("stored-0000001", change)
     assert file.update("stored-0000001", change) == sqlite.update("stored-0000001", change)
     file.close()
+    sqlite.close()
 
 
 def test_the_views_that_a_post_is_compared_with_answer_as_one_does(
