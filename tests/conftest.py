@@ -33,7 +33,7 @@ PROFILE = os.environ.get("TRACKER_TESTS") or "gate"
 # No timing is asserted: a busy machine must not fail a property.
 _ANY_SPEED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("fast", _ANY_SPEED, max_examples=10, derandomize=True, database=None)
-settings.register_profile("gate", _ANY_SPEED, max_examples=100, derandomize=True, database=None)
+settings.register_profile("gate", _ANY_SPEED, max_examples=60, derandomize=True, database=None)
 settings.register_profile("thorough", _ANY_SPEED, max_examples=1000, print_blob=True)
 
 _THOROUGH_ONLY = "takes minutes: run `python3 run.py test --thorough`"

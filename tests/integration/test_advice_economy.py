@@ -226,7 +226,7 @@ def _ask_many(folder: Path, url: str, part: int, rounds: range, calls: int, toke
 
 @pytest.mark.parametrize(
     ("calls", "tokens", "rounds"),
-    [(37, MUCH, 2), pytest.param(37, MUCH, 10, marks=pytest.mark.thorough), (MUCH, 40_000, 2)],
+    gate_takes(1, [(37, MUCH, 2), (MUCH, 40_000, 2), (37, MUCH, 10)], several=True),
 )
 def test_many_questions_and_a_restart_never_exceed_the_daily_budget(
     tmp_path: Path, calls: int, tokens: int, rounds: int
