@@ -86,6 +86,8 @@ def make_venv() -> "list[str]":
     if not has_ensurepip and not has_module("venv", "pip"):
         raise StopError(NEITHER_VENV_NOR_PIP)
     print("Making .venv", flush=True)
+    if VENV.is_symlink():
+        VENV.unlink()  # never empty a folder that is not ours
     if has_ensurepip:
         made = subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], capture_output=True, check=False)
         if made.returncode == 0:

@@ -8,6 +8,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -103,16 +104,13 @@ def main() -> int:
         sections, failed = [], False
         for name in given.only or known:
             try:
-                sections.append(known[name]())
+                sections.append(replace(known[name](), measured=f"{datetime.now(UTC):%Y-%m-%d}"))
             except RuntimeError as error:
                 # The parts that took minutes to measure are kept.
                 failed = True
                 print(f"{name} failed: {error}", file=sys.stderr)
     say("")
-    how = (
-        f"{datetime.now(UTC):%Y-%m-%d}, {report.machine()} At least {plan.rounds} rounds; medians, with the lowest and "
-        "highest of them."
-    )
+    how = f"{report.machine()} At least {plan.rounds} rounds; medians, with the lowest and highest of them."
     tables = report.markdown(sections, how)
     print(tables)
     found = json.dumps(report.as_json(sections, how), indent=1) + "\n"

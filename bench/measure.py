@@ -95,6 +95,8 @@ class Section:
     rows: list[Sequence[str]] = field(default_factory=list)
     promises: list[Promise] = field(default_factory=list)
     figures: dict[str, dict[str, Spread]] = field(default_factory=dict)
+    measured: str = ""
+    """The day, as 2026-11-23: a record can hold tables of several days."""
 
     def add(self, name: str, *cells: str, **figures: Spread) -> None:
         """Add a row of the table, and its figures for the JSON."""

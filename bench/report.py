@@ -15,7 +15,8 @@ def markdown(sections: Sequence[Section], how: str) -> str:
     """Return the promises and then every table; each figure is the median of the rounds with their range."""
     parts = [how, "", "### What was promised", "", *_promises([one for part in sections for one in part.promises])]
     for section in sections:
-        parts += ["", f"### {section.title}", "", section.method, ""]
+        measured = f" Measured on {section.measured}." if section.measured else ""
+        parts += ["", f"### {section.title}", "", section.method + measured, ""]
         parts += _table(section.columns, section.rows)
     return "\n".join(parts) + "\n"
 
@@ -45,7 +46,7 @@ def from_json(record: dict[str, Any]) -> list[Section]:
     """Return the sections of a record that `as_json` made."""
     return [
         Section(
-            **{key: one[key] for key in ("title", "method", "columns", "rows")},
+            **{key: one[key] for key in ("title", "method", "columns", "rows", "measured")},
             promises=[Promise(**{**promise, "reached": Spread(**promise["reached"])}) for promise in one["promises"]],
             figures={
                 name: {figure: Spread(**spread) for figure, spread in figures.items()}

@@ -105,6 +105,16 @@ def database_url(postgres: PostgresAddress) -> str:
     return postgres.new_schema(f"test_{uuid4().hex}")
 
 
+@pytest.fixture
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder in which a program is called; no setting of the developer is there."""
+    for name in list(os.environ):
+        if name not in {"PATH", "HOME"}:
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
 # --- Skips ------------------------------------------------------------------------------------------------------------
 
 

@@ -39,14 +39,14 @@ from tracker.sessions.store import SessionStore
 from tracker.shopify.blueprint import MAX_WEBHOOK_BYTES, shopify_blueprint
 from tracker.storage import open_storage
 from tracker.storefront.blueprint import ASSETS, ScriptFirst, storefront_blueprint, storefront_script
-from tracker.web.access import register_access
+from tracker.web.callers.access import register_access
 from tracker.web.callers.limits import Limits
 from tracker.web.callers.machines import Machines
+from tracker.web.callers.origins import AllowedOrigins, Cors
 from tracker.web.docs import docs_blueprint
 from tracker.web.errors import register_errors
 from tracker.web.exchange import Exchanges
 from tracker.web.observability import configure_logging
-from tracker.web.origins import AllowedOrigins, Cors
 from tracker.web.routes import Service, paths_for_shop_pages
 
 

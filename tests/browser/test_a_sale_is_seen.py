@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from testing.fake_groq import FakeGroq, good_proposal
 from testing.gunicorn_server import GunicornServer, wait_until
 from tests.browser.conftest import Clock, Console, done, session_of
-from tracker.web.signatures import signature
+from tracker.web.callers.signatures import signature
 
 SECRET = "an-invented-signing-secret-0001"
 TOKEN = "the-owner's-token-of-the-tests"

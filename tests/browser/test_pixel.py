@@ -15,7 +15,7 @@ from testing.gunicorn_server import GunicornServer, wait_until
 from testing.plain_shop import PlainShop
 from tests.browser.conftest import Console
 from tracker.insights.orders import checkout_key
-from tracker.web.signatures import signature
+from tracker.web.callers.signatures import signature
 
 SECRET = "an-invented-signing-secret-0001"
 TOKEN = "c0ffee00c0ffee00c0ffee00c0ffee00"

@@ -256,6 +256,33 @@ def test_a_decided_popup_survives_the_page_turn(
     assert len(answers.questions) == 1
 
 
+CLOCKS = {
+    "stands": "began",
+    "goes back a little with each look": "began - looks++",
+    "was set back by eight seconds": "began - (looks++ ? 8000 : 0)",
+}
+"""What Date.now() says in the first five seconds of a page, from the answer on."""
+
+
+@pytest.mark.parametrize("says", gate_takes(2, CLOCKS.values()), ids=CLOCKS)
+def test_the_longest_delay_is_waited_out_whatever_the_clock_does(
+    context: BrowserContext, page: Page, shop: PlainShop, says: str
+) -> None:
+    Answers(context, delay_ms=10_000)
+    context.add_init_script(
+        f"""const now = Date.now, began = now(); let looks = 0;
+        document.addEventListener("shopSignals:decision", () => {{
+          Date.now = () => (performance.now() < 5000 ? {says} : now());
+        }});"""
+    )
+    page.goto(shop.url)
+    page.wait_for_function("JSON.parse(localStorage.shopSignals).next")
+    page.wait_for_timeout(1500)
+
+    assert page.locator("storefront-popup").count() == 0
+    assert page.evaluate("!!JSON.parse(localStorage.shopSignals).next")
+
+
 def test_a_decided_popup_is_drawn_in_one_tab_only(context: BrowserContext, page: Page, shop: PlainShop) -> None:
     # Both are in sight, as two windows side by side are, and are kept busy until the same millisecond.
     Answers(context, delay_ms=4000)

@@ -34,16 +34,12 @@ NOBODY_LISTENS = f"postgresql://tracker:{SECRET}@127.0.0.1:1/shop"
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the folder in which the doctor is called; no setting of the developer is there, and nothing serves."""
-    for name in list(os.environ):
-        if name not in {"PATH", "HOME"}:
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
+def folder(empty_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the folder in which the doctor is called; nothing serves."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         monkeypatch.setenv("PORT", str(free.getsockname()[1]))
-    return tmp_path
+    return empty_folder
 
 
 def run(*arguments: str) -> Result:

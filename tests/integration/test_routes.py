@@ -15,9 +15,9 @@ from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 from tests.integration.conftest import ADMIN_TOKEN, FROM_OWN_PAGE, MakeApp, signed_in
+from tracker.web.callers.signatures import signature
 from tracker.web.operations import operation_of
 from tracker.web.routes import Callers, Route, Service
-from tracker.web.signatures import signature
 
 OWNER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
 ALLOWED = "https://shop.example"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import socket
 from collections.abc import Callable
@@ -31,13 +30,9 @@ SHOP = f'name = "A shop"\n{FACT}'
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the folder in which the mistakes are made; no setting of the developer is there."""
-    for name in list(os.environ):
-        if name not in {"PATH", "HOME"}:
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+def folder(empty_folder: Path) -> Path:
+    """Return the folder in which the mistakes are made."""
+    return empty_folder
 
 
 def flask(*words: str, **settings: str) -> str:

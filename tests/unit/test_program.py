@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import socket
 from pathlib import Path
@@ -16,15 +15,7 @@ from tracker import __version__
 from tracker.__main__ import check_free, opening, program, shows_demo_shop
 from tracker.environment import SERVER_SETTINGS
 
-
-@pytest.fixture(autouse=True)
-def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the folder in which the program is started; no setting of the developer is there."""
-    for name in list(os.environ):
-        if name not in {"PATH", "HOME"}:
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("empty_folder")
 
 
 def test_version_is_that_of_the_package() -> None:

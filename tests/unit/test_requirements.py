@@ -28,6 +28,10 @@ TYPES_ONLY = "_typeshed"
 """A module that type checkers know and Python does not."""
 
 
+ORDERED = {"flask", "flask-cors", "gunicorn", "groq", "marshmallow", "python-dotenv"}
+"""The packages that the service was ordered with."""
+
+
 @dataclass(frozen=True)
 class Pin:
     version: str
@@ -161,3 +165,16 @@ def test_exceptions_from_the_linter_are_for_files_that_exist(pattern: str) -> No
 @pytest.mark.parametrize("path", PYPROJECT["tool"]["mypy"]["files"])
 def test_what_mypy_checks_exists(path: str) -> None:
     assert (ROOT / path).exists()
+
+
+@pytest.mark.parametrize("package", sorted(ORDERED))
+def test_every_package_that_was_ordered_is_installed_and_used(package: str) -> None:
+    imported = set().union(*map(third_party_imports, (ROOT / "tracker").rglob("*.py")))
+    names = {
+        name
+        for name, given in packages_distributions().items()
+        if package in {str(canonicalize_name(one)) for one in given}
+    }
+
+    assert package in declared("requirements.txt")
+    assert imported & names

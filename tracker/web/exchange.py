@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from flask import has_request_context, request
 
-from tracker.web.origins import Cors
+from tracker.web.callers.origins import Cors
 from tracker.web.routes import Route
 from tracker.web.security import add_defaults, add_dependence
 

@@ -13,7 +13,7 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Flask
 
 from tracker import __version__
-from tracker.web.access import REFUSALS
+from tracker.web.callers.access import REFUSALS
 from tracker.web.errors import DESCRIPTIONS, ErrorSchema
 from tracker.web.operations import Operation, json_answer, operation_of
 from tracker.web.routes import Callers, Route

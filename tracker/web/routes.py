@@ -16,7 +16,7 @@ from werkzeug.routing import Rule
 
 
 class Callers(Enum):
-    """The callers that a route is open to. `tracker.web.access` refuses all others."""
+    """The callers that a route is open to. `tracker.web.callers.access` refuses all others."""
 
     ANYONE = "anyone; pages of other sites cannot read the answer"
     ANY_PAGE = "anyone, and pages of all sites may read the answer (CORS): scripts that shops load"

@@ -15,7 +15,7 @@ from tracker.owner.login.env_file import EnvFileError
 from tracker.owner.login.token import OwnerToken, TokenRefusedError
 from tracker.owner.login.tries import WrongTries
 from tracker.owner.shell import Shell
-from tracker.web.access import is_this_machine
+from tracker.web.callers.access import is_this_machine
 from tracker.web.routes import Callers
 
 

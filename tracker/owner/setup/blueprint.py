@@ -16,7 +16,7 @@ from tracker.owner import words
 from tracker.owner.numbers.verdicts import waits
 from tracker.owner.setup.sightings import Seen, Sightings
 from tracker.owner.shell import Shell, unchanged
-from tracker.web.access import is_this_machine
+from tracker.web.callers.access import is_this_machine
 from tracker.web.routes import Callers
 
 _DAYS: Final = 28

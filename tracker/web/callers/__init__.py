@@ -1,1 +1,1 @@
-"""The callers of the service: which Host they may name, and what each may do in a minute."""
+"""The callers of the service: who may call which route, from where, and what each may do in a minute."""

@@ -93,8 +93,6 @@ class Limits:
         Where it is not on, nothing is counted and nobody refused.
         """
         self.is_on = is_on
-        self.uncounted = 0
-        """How often nothing could be counted, and the request was let through."""
         self._clock = clock
         self._salt = os.urandom(16)
         self._share = max(LEAST_SHARE, model_calls // 10)
@@ -130,7 +128,6 @@ class Limits:
             return
         table, key = self._table(bound), self._key(bound, of)
         if key not in table and len(table) >= MOST_KEYS:
-            self.uncounted += 1
             _UNCOUNTED.add()
             return
         table[key] = table.get(key, 0) + amount

@@ -41,7 +41,7 @@ export const show = (isNow) => {
   if (!active || !decision?.message || drawn) return;
   const rest = at - now();
   const isLate = !(Math.abs(rest) < 3e4);
-  const pause = rest > 0 && rest <= 1e4 && !isNow ? rest : !isLate && (isCovered() || isTyping()) ? 1e3 : turn(next);
+  const pause = isLate ? turn(next) : rest > 0 && !isNow ? rest : isCovered() || isTyping() ? 1e3 : turn(next);
   if (pause) return (showing = later(() => show(isNow), pause));
   const { message, message_id, category, trigger, offer, rest_days = 7 } = decision;
   const key = message_id || message;

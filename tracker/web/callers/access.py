@@ -14,11 +14,11 @@ from tracker.metrics.counts import Counter
 from tracker.web.bodies import raw_body
 from tracker.web.callers.hosts import is_trusted_host
 from tracker.web.callers.limits import LIMIT_ERRORS, Bound, limits
+from tracker.web.callers.origins import AllowedOrigins
+from tracker.web.callers.signatures import is_signed
 from tracker.web.errors import ApiError, Errors
 from tracker.web.exchange import note_route
-from tracker.web.origins import AllowedOrigins
 from tracker.web.routes import Callers, Route
-from tracker.web.signatures import is_signed
 
 log = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ _THEIR_KEYS: Final = (
 )
 """The headers of a request that its CORS headers depend on."""
 _KNOWN: Final = 256
-"""So many answers of the library are remembered: a shop has few origins, and asking for one takes 20 µs."""
+"""So many answers of the library are remembered: a shop has few origins, and asking for one takes 11 to 19 µs."""
 _ONE_LABEL = "[a-z0-9_-]+"
 _ESCAPED_STAR = re.escape("*")
 
